@@ -1,0 +1,1 @@
+"""twinlens: Siamese networks with decisions that can be trusted."""

@@ -1,0 +1,59 @@
+"""A data set in memory: examples and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from twinlens.types import Example, IntArray, Pairs, Triplets
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Examples with identities, or with given pairs or triplets between them.
+
+    Attributes:
+        root: the folder or file it was read from.
+        examples: in a stable order (sorted by id).
+        kind: what supervision there is.
+        pairs, triplets: positions into `examples`, when kind says so.
+    """
+
+    root: Path
+    examples: tuple[Example, ...]
+    kind: Literal["labels", "pairs", "triplets"] = "labels"
+    pairs: Pairs | None = None
+    triplets: Triplets | None = None
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def identities(self) -> list[str]:
+        """Distinct identities, sorted; label i means the i-th of them."""
+        return sorted({e.identity for e in self.examples if e.identity is not None})
+
+    def labels(self) -> IntArray:
+        """[n] int64: position in `identities()`; -1 where an example has none."""
+        number = {identity: i for i, identity in enumerate(self.identities())}
+        return np.array(
+            [-1 if e.identity is None else number[e.identity] for e in self.examples], np.int64
+        )
+
+    def groups(self) -> IntArray | None:
+        """[n] int64: number of the group of each example, or None when there are no groups."""
+        if not self.examples or any(e.group is None for e in self.examples):
+            return None
+        number = {g: i for i, g in enumerate(sorted({str(e.group) for e in self.examples}))}
+        return np.array([number[str(e.group)] for e in self.examples], np.int64)
+
+    def refs(self, modality: str = "image") -> list[str]:
+        """The path or value of one modality for each example."""
+        return [e.fields[modality] for e in self.examples]
+
+    def select(self, positions: Sequence[int] | IntArray) -> Dataset:
+        """The examples at these positions, kept in this order, with labels only."""
+        return Dataset(self.root, tuple(self.examples[int(i)] for i in positions), "labels")

@@ -1,0 +1,55 @@
+"""What a sampler is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from twinlens.data.dataset import Dataset
+from twinlens.types import IntArray, Pairs, Triplets
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One batch to be: which examples, and what is known of them.
+
+    Attributes:
+        examples: positions in the data set, [n] int64.
+        labels: [n] int64 class of each, derived classes counted apart; None for pairs, triplets.
+        variants: [n] int64, which derived class to turn each example into; 0 = as it is.
+        pairs, triplets: positions within this draw (not within the data set).
+    """
+
+    examples: IntArray
+    labels: IntArray | None
+    variants: IntArray
+    pairs: Pairs | None = None
+    triplets: Triplets | None = None
+
+
+class Sampler(ABC):
+    """Draws batches. The same (seed, step, rank) always gives the same draw.
+
+    A subclass takes `(dataset, variants, seed)` first, which the framework supplies, then its
+    settings. `variants` is how many derived classes the modality can make of one class.
+    """
+
+    def __init__(self, dataset: Dataset, variants: int, seed: int) -> None:
+        self.dataset = dataset
+        self.variants = variants
+        self.seed = seed
+
+    @property
+    def classes(self) -> int:
+        """How many different labels `draw` can give."""
+        return len(self.dataset.identities()) * self.variants
+
+    @abstractmethod
+    def draw(self, step: int, rank: int = 0) -> Draw:
+        """The batch of this step."""
+
+    def generator(self, step: int, rank: int) -> np.random.Generator:
+        """Randomness of this step alone, so that a resumed run draws what the first would have."""
+        return np.random.default_rng([self.seed, step, rank])

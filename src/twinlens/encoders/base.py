@@ -1,0 +1,32 @@
+"""What an encoder is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module, ABC):
+    """Normalised batch -> embeddings. Every branch of a Siamese network is this one module.
+
+    A subclass takes `(channels, shape)` first, which the modality supplies, then its settings
+    as keyword-only arguments, and sets `dim`.
+
+    Attributes:
+        dim: width of the embedding.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Encode a batch.
+
+        Args:
+            values: [batch, channels, *axes] float32, 0 where padded.
+            mask: [batch, *axes] bool, True where real; None when nothing is padded.
+
+        Returns:
+            [batch, dim] float32. Padding, batch order and batch size never change a row.
+        """

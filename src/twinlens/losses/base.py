@@ -1,0 +1,82 @@
+"""What a loss is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from torch import Tensor, nn
+
+from twinlens.comparators.base import Comparator
+
+
+@dataclass(frozen=True, slots=True)
+class PairIndex:
+    """Pairs of rows of a batch: left, right [n] int64; same [n] bool."""
+
+    left: Tensor
+    right: Tensor
+    same: Tensor
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class TripletIndex:
+    """Triplets of rows of a batch, each [n] int64."""
+
+    anchor: Tensor
+    positive: Tensor
+    negative: Tensor
+
+    def __len__(self) -> int:
+        return len(self.anchor)
+
+
+Targets = Tensor | PairIndex | TripletIndex
+"""What a loss is told about a batch: labels [batch] int64, pairs, or triplets."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossValue:
+    """A scalar to minimise, and named detached parts for the log ("active_share", ...)."""
+
+    total: Tensor
+    parts: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Loss(nn.Module, ABC):
+    """Embeddings and what is known of them -> a scalar.
+
+    A subclass takes `(dim, classes)` first, which the framework supplies (`classes` = number of
+    training identities times variants; only proxy losses use it), then its settings as
+    keyword-only arguments. It is a module, so that a loss may own parameters.
+
+    Attributes:
+        consumes: what `targets` is: "labels", "pairs" or "triplets".
+        needs_learned: whether only a comparator whose score is a logit makes sense.
+    """
+
+    consumes: ClassVar[Literal["labels", "pairs", "triplets"]]
+    needs_learned: ClassVar[bool] = False
+
+    def __init__(self, dim: int, classes: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.classes = classes
+
+    @abstractmethod
+    def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:
+        """The loss of one batch.
+
+        Args:
+            embeddings: [batch, dim] float32, already `comparator.project`ed.
+            targets: as `consumes` says.
+            comparator: scores pairs; its score is larger when more alike.
+
+        Returns:
+            A scalar that is finite and >= 0 or bounded below; 0 with a gradient graph when no
+            pair or triplet contributes, never NaN.
+        """

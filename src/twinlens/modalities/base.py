@@ -1,0 +1,92 @@
+"""What a modality is: how one kind of input becomes tensors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from twinlens.types import Batch
+
+Array = npt.NDArray[np.generic]
+
+
+class Modality(ABC):
+    """One kind of input. All is deterministic but `augment`, which takes a generator.
+
+    The way of one input: `load(ref)` -> raw object -> `prepare(raw)` -> array that the decode
+    cache keeps -> `collate([...])` -> `Batch` -> tensors -> (`vary`, `augment` in training) ->
+    `normalise` -> encoder.
+
+    Attributes:
+        variants: how many classes one class can be turned into by `vary` (1 = none). A picture
+            turned by 90 degrees is, for many uses, another thing: more classes from few.
+    """
+
+    variants: int = 1
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Channels of the prepared array: the size of its first axis."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...] | None:
+        """[channels, *axes] when every prepared array has the same shape, else None."""
+
+    @abstractmethod
+    def load(self, ref: str) -> Any:
+        """Read one input from a path or a value.
+
+        Raises:
+            DataError: it cannot be read; names the file.
+        """
+
+    @abstractmethod
+    def prepare(self, raw: Any) -> Array:
+        """The array that training and service see. [channels, *axes]. Accepts arrays too.
+
+        Raises:
+            DataError: the input is empty or of an impossible shape.
+        """
+
+    @abstractmethod
+    def normalise(self, values: Tensor) -> Tensor:
+        """Storage dtype -> float32 centred for the encoder; 0 is the background."""
+
+    def augment(self, values: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
+        """Label-preserving random change of a normalised batch. Shapes stay."""
+        return values
+
+    def vary(self, values: Tensor, variant: Tensor) -> Tensor:
+        """Turn each example into its variant-th derived class; variant 0 changes nothing.
+
+        Args:
+            values: [batch, channels, *axes].
+            variant: [batch] int64 in [0, variants).
+        """
+        return values
+
+    def collate(self, arrays: Sequence[Array]) -> Batch:
+        """Stack arrays; where sizes differ, pad at the end of each axis and mask.
+
+        Args:
+            arrays: each [channels, *axes].
+        """
+        shapes = {array.shape for array in arrays}
+        if len(shapes) == 1:
+            return Batch(np.stack(arrays))
+        largest = tuple(max(array.shape[d] for array in arrays) for d in range(arrays[0].ndim))
+        values = np.zeros((len(arrays), *largest), dtype=arrays[0].dtype)
+        mask = np.zeros((len(arrays), *largest[1:]), dtype=np.bool_)
+        for row, array in enumerate(arrays):
+            place = tuple(slice(size) for size in array.shape)
+            values[(row, *place)] = array
+            mask[(row, *place[1:])] = True
+        return Batch(values, mask)

@@ -1,0 +1,87 @@
+"""Encoder + comparator = the model. torch ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twinlens.comparators.base import Comparator
+from twinlens.encoders.base import Encoder
+from twinlens.errors import BundleError, DataError
+from twinlens.modalities.base import Modality
+from twinlens.types import Batch, FloatArray
+
+
+class Siamese(nn.Module):
+    """A Siamese network: any number of branches, literally the same parameters.
+
+    There is one encoder. A second or third branch is a second or third call of it, or, as
+    `forward` does, one call on the stacked inputs: the weights cannot drift apart because there
+    is nothing to keep in step.
+
+    Source:
+        Bromley et al. Signature verification using a "Siamese" time delay neural network.
+        NeurIPS 1993.
+    """
+
+    def __init__(self, encoder: Encoder, comparator: Comparator, modality: Modality) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.comparator = comparator
+        self.modality = modality
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding."""
+        return self.encoder.dim
+
+    def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Normalised tensors -> projected embeddings [batch, dim], with gradient."""
+        return self.comparator.project(self.encoder(values, mask).float())
+
+    def forward(self, *branches: Tensor) -> tuple[Tensor, ...]:
+        """Two or more branches of equal shape -> their embeddings, by one shared encoder.
+
+        Args:
+            branches: each [batch, channels, *axes], normalised.
+        """
+        sizes = [len(branch) for branch in branches]
+        return self.encode(torch.cat(branches)).split(sizes)
+
+    @torch.no_grad()
+    def embed(self, batch: Batch) -> FloatArray:
+        """Projected embeddings of a collated batch. -> [batch, dim] float32.
+
+        Raises:
+            DataError: the batch holds NaN or infinity.
+            BundleError: the weights make NaN of finite input.
+        """
+        self.eval()
+        values = self.modality.normalise(torch.from_numpy(np.ascontiguousarray(batch.values)))
+        mask = None if batch.mask is None else torch.from_numpy(batch.mask)
+        if not torch.isfinite(values).all():
+            raise DataError("Every input value must be finite. Got NaN or infinity. Clean the data.")
+        embeddings = self.encode(values, mask)
+        if not torch.isfinite(embeddings).all():
+            raise BundleError(
+                "Embeddings must be finite. Got NaN or infinity from finite input: the weights "
+                "are damaged. Train again or restore the model from a copy."
+            )
+        return embeddings.numpy()
+
+    @torch.no_grad()
+    def score(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Score embeddings row by row; larger = more alike. [n, dim], [n, dim] -> [n]."""
+        return self.comparator.paired(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+
+    @torch.no_grad()
+    def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Score every row of `a` with every row of `b`. [n, dim], [m, dim] -> [n, m]."""
+        return self.comparator.matrix(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Name and tensor of all that the bundle stores, buffers included."""
+        yield from self.state_dict().items()

@@ -1,0 +1,99 @@
+"""The nouns that travel between the rooms: frozen, slotted, free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+BoolArray = npt.NDArray[np.bool_]
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing that can be compared. Holds references, never pixels.
+
+    Attributes:
+        id: unique within its data set; for files, the path relative to the data folder.
+        identity: what it is an example of; None when only pairs or triplets are known.
+        group: an outer unit that must stay on one side of a split (an alphabet, a session).
+        fields: modality name -> path or value.
+        source: file and row that it came from, for messages.
+        extra: further columns of the manifest.
+    """
+
+    id: str
+    identity: str | None
+    group: str | None = None
+    fields: Mapping[str, str] = field(default=_EMPTY, hash=False)
+    source: str = ""
+    extra: Mapping[str, str] = field(default=_EMPTY, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Pairs of positions in a list of examples, with their label.
+
+    Attributes:
+        left, right: positions, [n] int64.
+        same: [n] bool.
+    """
+
+    left: IntArray
+    right: IntArray
+    same: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+@dataclass(frozen=True, slots=True)
+class Triplets:
+    """Triplets of positions: the anchor is more alike the positive than the negative. Each [n]."""
+
+    anchor: IntArray
+    positive: IntArray
+    negative: IntArray
+
+    def __len__(self) -> int:
+        return len(self.anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Arrays of one modality, stacked; padded where their sizes differ.
+
+    Attributes:
+        values: [batch, channels, *axes] (images, series) in the modality's storage dtype.
+        mask: [batch, *axes] bool, True where real; None when nothing is padded.
+    """
+
+    values: npt.NDArray[np.generic]
+    mask: BoolArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A number with its interval. `low` and `high` bound it at `confidence`.
+
+    `method` says how the interval was made ("identity bootstrap", "seeds", ...).
+    """
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+    method: str = "identity bootstrap"
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
