@@ -13,7 +13,9 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 BoolArray = npt.NDArray[np.bool_]
 
-_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,9 @@ class Example:
     id: str
     identity: str | None
     group: str | None = None
-    fields: Mapping[str, str] = field(default=_EMPTY, hash=False)
+    fields: Mapping[str, str] = field(default_factory=_nothing, hash=False)
     source: str = ""
-    extra: Mapping[str, str] = field(default=_EMPTY, hash=False)
+    extra: Mapping[str, str] = field(default_factory=_nothing, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
