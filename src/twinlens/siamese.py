@@ -38,6 +38,14 @@ class Siamese(nn.Module):
         """Width of an embedding."""
         return self.encoder.dim
 
+    def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """A collated batch as what the encoder takes: normalised values, 0 where padded."""
+        values = self.modality.normalise(torch.from_numpy(np.ascontiguousarray(batch.values)))
+        if batch.mask is None:
+            return values, None
+        mask = torch.from_numpy(batch.mask)
+        return values * mask[:, None], mask
+
     def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalised tensors -> projected embeddings [batch, dim], with gradient."""
         return self.comparator.project(self.encoder(values, mask).float())
@@ -60,10 +68,11 @@ class Siamese(nn.Module):
             BundleError: the weights make NaN of finite input.
         """
         self.eval()
-        values = self.modality.normalise(torch.from_numpy(np.ascontiguousarray(batch.values)))
-        mask = None if batch.mask is None else torch.from_numpy(batch.mask)
+        values, mask = self.tensors(batch)
         if not torch.isfinite(values).all():
-            raise DataError("Every input value must be finite. Got NaN or infinity. Clean the data.")
+            raise DataError(
+                "Every input value must be finite. Got NaN or infinity. Clean the data."
+            )
         embeddings = self.encode(values, mask)
         if not torch.isfinite(embeddings).all():
             raise BundleError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from twinlens.registry import Setting
 from twinlens.types import Batch
 
 Array = npt.NDArray[np.generic]
@@ -29,6 +30,19 @@ class Modality(ABC):
     """
 
     variants: int = 1
+
+    @classmethod
+    def settle(cls, settings: Mapping[str, Setting], refs: Sequence[str]) -> dict[str, Setting]:
+        """Replace every "auto" among the settings by what a sample of the data shows.
+
+        Called once before training; what it returns is stored in the bundle, so service never
+        guesses.
+
+        Args:
+            settings: all settings of the modality.
+            refs: what `load` takes, for the training examples.
+        """
+        return dict(settings)
 
     @property
     @abstractmethod

@@ -1,0 +1,159 @@
+"""Pictures of any size and mode."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twinlens.functional import warp
+from twinlens.modalities.base import Array, Modality
+from twinlens.modalities.decode import is_grey, read_image, to_array
+from twinlens.registry import Setting, register
+
+_SAMPLE = 64
+"""How many pictures `settle` looks at."""
+
+
+@register("modality", "image")
+class Image(Modality):
+    """A picture as [channels, height, width] uint8, of one size or of its own."""
+
+    def __init__(
+        self,
+        *,
+        size: int = 32,
+        max_side: int = 256,
+        fit: Literal["stretch", "pad", "native"] = "stretch",
+        colour: Literal["auto", "grey", "rgb"] = "auto",
+        background: Literal["auto", "light", "dark", "photo"] = "auto",
+        turned_classes: Literal["auto", "on", "off"] = "auto",
+        rotation_deg: float = 12.0,
+        scale: float = 0.15,
+        shear: float = 0.2,
+        shift: float = 0.08,
+        elastic: float = 0.06,
+        stroke_width: float = 0.0,
+        flip: float = 0.0,
+        brightness: float = 0.2,
+        contrast: float = 0.3,
+    ) -> None:
+        """Args:
+        size: side in pixels that every picture is brought to.
+        max_side: bound on the longer side when `fit` is "native", in pixels.
+        fit: "stretch" to size × size, "pad" to keep the aspect, "native" keeps each picture's
+            size (batches are padded and masked).
+        colour: "auto" takes grey when all of a sample is grey.
+        background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
+            a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.
+        turned_classes: whether a class turned by 90° steps is another class to learn from;
+            "auto" is "on" for drawings and "off" for photos.
+        rotation_deg, scale, shear, shift: half-widths of the random affine change; scale is a
+            natural logarithm, shift a share of the side.
+        elastic: standard deviation of the random warp in half-sides; 0 = none.
+        stroke_width: share of pictures thickened or thinned; for ink only.
+        flip: share of pictures mirrored left to right, as the same class.
+        brightness, contrast: half-widths of the random light change; for photos only.
+        """
+        self.size = size
+        self.max_side = max_side
+        self.fit = fit
+        self.background = background
+        self.turned = turned_classes == "on"
+        self.variants = 4 if self.turned and fit != "native" else 1
+        self._channels = 3 if colour == "rgb" else 1
+        self.rotation_rad = math.radians(rotation_deg)
+        self.scale, self.shear, self.shift = scale, shear, shift
+        self.elastic, self.stroke_width, self.flip = elastic, stroke_width, flip
+        self.brightness, self.contrast = brightness, contrast
+
+    @classmethod
+    def settle(cls, settings: Mapping[str, Setting], refs: Sequence[str]) -> dict[str, Setting]:
+        settled = dict(settings)
+        step = max(1, len(refs) // _SAMPLE)
+        pictures = [read_image(Path(ref)) for ref in refs[::step][:_SAMPLE]]
+        if settled["colour"] == "auto":
+            settled["colour"] = "grey" if all(map(is_grey, pictures)) else "rgb"
+        if settled["background"] == "auto":
+            borders = np.concatenate([_border(np.asarray(p.convert("L"))) for p in pictures])
+            settled["background"] = _background(borders)
+        if settled["turned_classes"] == "auto":
+            settled["turned_classes"] = "off" if settled["background"] == "photo" else "on"
+        return settled
+
+    @property
+    def channels(self) -> int:
+        return self._channels
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        return None if self.fit == "native" else (self._channels, self.size, self.size)
+
+    def load(self, ref: str) -> Any:
+        return read_image(Path(ref))
+
+    def prepare(self, raw: Any) -> Array:
+        return to_array(
+            raw, size=self.size, channels=self._channels, fit=self.fit, max_side=self.max_side
+        )
+
+    def normalise(self, values: Tensor) -> Tensor:
+        unit = values.float().div_(255)
+        if self.background == "light":
+            return 1 - unit
+        if self.background == "photo":
+            return unit.sub_(0.5).mul_(4)
+        return unit
+
+    def vary(self, values: Tensor, variant: Tensor) -> Tensor:
+        return warp.quarter_turns(values, variant)
+
+    def augment(self, values: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
+        count, _, height, width = values.shape
+        if self.flip:
+            values = warp.mirror(values, mask, share=self.flip, generator=generator)
+        affine = warp.random_affine(
+            count,
+            rotation_rad=self.rotation_rad,
+            log_scale=self.scale,
+            shear=self.shear,
+            shift=self.shift,
+            generator=generator,
+        )
+        field = (
+            warp.elastic_field(
+                count, (height, width), strength=self.elastic, knots=5, generator=generator
+            )
+            if self.elastic
+            else None
+        )
+        values = warp.resample(values, affine, field, mask)
+        if self.background != "photo":
+            if self.stroke_width:
+                values = warp.change_stroke_width(
+                    values, share=self.stroke_width, generator=generator
+                )
+            return values
+        values = warp.change_light(
+            values, brightness=4 * self.brightness, contrast=self.contrast, generator=generator
+        )
+        return values if mask is None else values * mask[:, None]
+
+
+def _border(grey: Array) -> Array:
+    """The outermost pixels of a picture. [height, width] -> [n]."""
+    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+
+
+def _background(borders: Array) -> str:
+    """Which background most border pixels show: at least 90 % within a tenth of white or black."""
+    if np.mean(borders > 229) >= 0.9:
+        return "light"
+    if np.mean(borders < 26) >= 0.9:
+        return "dark"
+    return "photo"

@@ -1,0 +1,107 @@
+"""What happened in training, step group by step group: kept, logged and shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One group of steps.
+
+    Attributes:
+        step: how many steps were done at its end.
+        loss: mean over the group.
+        parts: mean of each named part of the loss, and of mining ("empty_share").
+        learning_rate: at its end.
+        images_per_second: examples embedded and learned from.
+        seconds: of training since its start, resumed parts included.
+        validation: the score on unseen identities, when it was measured here.
+    """
+
+    step: int
+    loss: float
+    parts: Mapping[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    validation: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a listener is told while training goes on."""
+
+    step: int
+    steps: int
+    line: LogLine | None = None
+    seconds_left: float | None = None
+    message: str = ""
+
+
+class Listener(Protocol):
+    """Whoever wants to know how training goes: a progress bar, a server, a test."""
+
+    def update(self, event: Progress) -> None: ...
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def update(self, event: Progress) -> None:
+        return None
+
+
+@dataclass(slots=True)
+class History:
+    """All log lines of a run; each is appended to a JSONL file as it is made."""
+
+    path: Path
+    lines: list[LogLine] = field(default_factory=list)
+
+    @classmethod
+    def resume(cls, path: Path, step: int) -> History:
+        """The lines up to `step`; later ones, of steps that will be taken again, are dropped."""
+        kept: list[LogLine] = []
+        if path.exists():
+            for text in path.read_text(encoding="utf-8").splitlines():
+                line = _parse(text)
+                if line is not None and line.step <= step:
+                    kept.append(line)
+        path.write_text("".join(_dump(line) for line in kept), encoding="utf-8")
+        return cls(path, kept)
+
+    def add(self, line: LogLine) -> None:
+        """Keep a line and append it to the file."""
+        self.lines.append(line)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_dump(line))
+
+    def validations(self) -> list[tuple[int, float]]:
+        """(step, score) of each validation."""
+        return [(line.step, line.validation) for line in self.lines if line.validation is not None]
+
+    def thinned(self, most: int = 200) -> list[dict[str, Any]]:
+        """At most about `most` lines, evenly spaced, every validation kept; for the evidence."""
+        stride = max(1, len(self.lines) // most)
+        return [
+            asdict(line)
+            for i, line in enumerate(self.lines)
+            if i % stride == 0 or line.validation is not None or i == len(self.lines) - 1
+        ]
+
+
+def _dump(line: LogLine) -> str:
+    return json.dumps(asdict(line)) + "\n"
+
+
+def _parse(text: str) -> LogLine | None:
+    """A line, or None for the torn last line that a kill can leave."""
+    try:
+        return LogLine(**json.loads(text))
+    except (json.JSONDecodeError, TypeError):
+        return None

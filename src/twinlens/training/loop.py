@@ -1,0 +1,296 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twinlens.config import Config, to_table
+from twinlens.data.samplers.base import Draw, Sampler
+from twinlens.errors import TrainingError
+from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex
+from twinlens.miners.base import Miner
+from twinlens.siamese import Siamese
+from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from twinlens.training.history import History, Listener, LogLine, Progress, Silent
+from twinlens.training.interrupt import Interrupt
+from twinlens.training.optimisation import (
+    WeightAverage,
+    build_optimiser,
+    faster_precision,
+    learning_rate,
+)
+from twinlens.types import Batch, IntArray
+
+Validator = Callable[[Siamese], float]
+"""Scores a network on identities that training does not see; larger = better."""
+
+
+class Store(Protocol):
+    """Where the loop gets decoded examples."""
+
+    def gather(self, positions: IntArray) -> Batch: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What is trained, on what, by what."""
+
+    siamese: Siamese
+    loss: Loss
+    miner: Miner | None
+    sampler: Sampler
+    store: Store
+    validate: Validator | None = None
+
+
+class Trainer:
+    """One training run: the loop, its state and its files.
+
+    Every random number is a function of (seed, step). A run that was killed and resumed therefore
+    ends with bit-identical weights on the same machine, unless it is limited by the clock.
+
+    Args:
+        ingredients: network, loss, miner, sampler, decoded examples, validator.
+        config: resolved.
+        folder: for the checkpoint and the log; must exist.
+        listener: told of every log line.
+    """
+
+    def __init__(
+        self,
+        ingredients: Ingredients,
+        config: Config,
+        folder: Path,
+        listener: Listener | None = None,
+    ) -> None:
+        self.siamese = ingredients.siamese
+        self.loss = ingredients.loss
+        self.miner = ingredients.miner
+        self.sampler = ingredients.sampler
+        self.store = ingredients.store
+        self.validate = ingredients.validate
+        self.config = config
+        self.settings = config.train
+        self.checkpoint = folder / "checkpoint.safetensors"
+        self.log = folder / "log.jsonl"
+        self.listener = listener or Silent()
+        self.optimiser = build_optimiser([self.siamese, self.loss], self.settings)
+        self.average = WeightAverage(self.siamese, self.settings.ema)
+        self.best = copy.deepcopy(self.siamese)
+        self.state = TrainingState()
+        self.history = History(self.log)
+        self.generator = torch.Generator()
+        self._group = _StepGroup()
+
+    def run(self, *, resume: bool = False) -> Siamese:
+        """Train to the end and return the network that validated best, in evaluation mode.
+
+        Raises:
+            TrainingError: the loss is not finite, or the checkpoint does not fit.
+            KeyboardInterrupt: after Ctrl-C; the state is saved and `resume` goes on.
+        """
+        self._begin(resume)
+        with torch.random.fork_rng(devices=[]), Interrupt() as interrupt:
+            while not self._finished():
+                step = self.state.step
+                started = time.perf_counter()
+                draw = self.sampler.draw(step)
+                values, mask = self._batch(draw, step)
+                value = self._step(values, mask, draw, step)
+                self.average.update(self.siamese, step)
+                self.state.step += 1
+                self.state.seconds += time.perf_counter() - started
+                self._group.add(value, len(values), time.perf_counter() - started)
+                if self._due(self.settings.log_every):
+                    self._report(validate=self._due(self.settings.validate_every))
+                if self._due(self.settings.validate_every):
+                    self._save()
+                if interrupt.wanted:
+                    self._save()
+                    raise KeyboardInterrupt
+        return self._result()
+
+    def _begin(self, resume: bool) -> None:
+        if resume:
+            self.state = load_checkpoint(
+                self.checkpoint, modules=self._modules(), optimiser=self.optimiser
+            )
+            self.history = History.resume(self.log, self.state.step)
+            return
+        self.log.unlink(missing_ok=True)
+        self.state.precision = self.settings.precision
+        if self.state.precision == "auto":
+            values, mask = self._batch(self.sampler.draw(0), 0)
+            self.state.precision = faster_precision(self.siamese.encoder, values, mask)
+
+    def _batch(self, draw: Draw, step: int) -> tuple[Tensor, Tensor | None]:
+        """Decoded, derived and augmented tensors of a draw."""
+        self._seed(step)
+        values, mask = self.siamese.tensors(self.store.gather(draw.examples))
+        modality = self.siamese.modality
+        if draw.variants.any():
+            values = modality.vary(values, torch.from_numpy(draw.variants))
+        return modality.augment(values, mask, self.generator), mask
+
+    def _step(self, values: Tensor, mask: Tensor | None, draw: Draw, step: int) -> LossValue:
+        """Forward, loss, backward, update."""
+        self.siamese.train()
+        autocast = self.state.precision == "bfloat16"
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            embeddings = self.siamese.encode(values, mask)  # [batch, dim]
+        targets = self._targets(embeddings.detach(), draw)
+        value = self.loss(embeddings, targets, self.siamese.comparator)
+        if not torch.isfinite(value.total):
+            raise TrainingError(
+                f"The loss must stay finite. Got {value.total.item()} at step {step}. Lower "
+                'train.learning_rate, set train.gradient_clip=1, or train.precision="float32".'
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        value.total.backward()
+        if self.settings.gradient_clip:
+            nn.utils.clip_grad_norm_(self.siamese.parameters(), self.settings.gradient_clip)
+        rate = learning_rate(step, self._progress(), self.settings)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.step()
+        return value
+
+    @torch.no_grad()
+    def _targets(self, embeddings: Tensor, draw: Draw) -> Targets:
+        """What the loss is told: given pairs or triplets, mined ones, or the labels."""
+        if draw.pairs is not None:
+            index = (draw.pairs.left, draw.pairs.right, draw.pairs.same)
+            return PairIndex(*map(torch.from_numpy, index))
+        if draw.triplets is not None:
+            return self._given_triplets(draw)
+        assert draw.labels is not None
+        labels = torch.from_numpy(draw.labels)
+        if self.miner is None:
+            return labels
+        return self.miner(embeddings, labels, self.siamese.comparator, self.generator)
+
+    def _given_triplets(self, draw: Draw) -> Targets:
+        """Given triplets as they are, or as a positive and a negative pair each."""
+        assert draw.triplets is not None
+        given = draw.triplets
+        anchor, positive, negative = map(
+            torch.from_numpy, (given.anchor, given.positive, given.negative)
+        )
+        if self.loss.consumes == "triplets":
+            return TripletIndex(anchor, positive, negative)
+        same = torch.arange(2 * len(anchor)) < len(anchor)
+        return PairIndex(torch.cat([anchor, anchor]), torch.cat([positive, negative]), same)
+
+    def _seed(self, step: int) -> None:
+        """Make all randomness of a step a function of (seed, step)."""
+        words = np.random.SeedSequence([self.config.seed, step]).generate_state(2)
+        self.generator.manual_seed(int(words[0]))
+        torch.manual_seed(int(words[1]))  # dropout
+
+    def _progress(self) -> float:
+        """Share of the training that is done: by steps or by the clock, whichever is further."""
+        done = self.state.step / self.settings.steps
+        if self.settings.max_minutes:
+            done = max(done, self.state.seconds / (60 * self.settings.max_minutes))
+        return done
+
+    def _finished(self) -> bool:
+        if self._progress() >= 1:
+            return True
+        waited = self.state.step - self.state.best_step
+        limit = self.settings.patience * self.settings.validate_every
+        return self.validate is not None and 0 < limit <= waited
+
+    def _due(self, every: int) -> bool:
+        return self.state.step % every == 0 or self._finished()
+
+    def _report(self, *, validate: bool) -> None:
+        """Close a group of steps: validate when due, log, tell the listener."""
+        score = self._validated() if validate and self.validate is not None else None
+        line = LogLine(
+            step=self.state.step,
+            loss=self._group.loss,
+            parts=self._group.parts,
+            learning_rate=float(self.optimiser.param_groups[0]["lr"]),
+            images_per_second=self._group.images_per_second,
+            seconds=self.state.seconds,
+            validation=score,
+        )
+        self._group = _StepGroup()
+        self.history.add(line)
+        progress = self._progress()
+        left = self.state.seconds * (1 - progress) / progress if progress else None
+        self.listener.update(Progress(self.state.step, self.settings.steps, line, left))
+
+    def _validated(self) -> float:
+        assert self.validate is not None
+        network = self._current()
+        score = self.validate(network)
+        if self.state.best_score is None or score > self.state.best_score:
+            self.state.best_score, self.state.best_step = score, self.state.step
+            self.best.load_state_dict(network.state_dict())
+        return score
+
+    def _current(self) -> Siamese:
+        """The network as it would be saved now."""
+        network = self.average.module if self.settings.ema else self.siamese
+        assert isinstance(network, Siamese)
+        return network.eval()
+
+    def _result(self) -> Siamese:
+        return (self._current() if self.state.best_score is None else self.best).eval()
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {
+            "model": self.siamese,
+            "average": self.average.module,
+            "best": self.best,
+            "loss": self.loss,
+        }
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self.checkpoint,
+            state=self.state,
+            config=to_table(self.config),
+            modules=self._modules(),
+            optimiser=self.optimiser,
+        )
+
+
+class _StepGroup:
+    """Means over the steps since the last log line."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._parts: dict[str, list[Tensor]] = {}
+        self._images = 0
+        self._seconds = 0.0
+
+    def add(self, value: LossValue, images: int, seconds: float) -> None:
+        self._losses.append(value.total.detach())
+        for name, part in value.parts.items():
+            self._parts.setdefault(name, []).append(part)
+        self._images += images
+        self._seconds += seconds
+
+    @property
+    def loss(self) -> float:
+        return float(torch.stack(self._losses).mean())
+
+    @property
+    def parts(self) -> dict[str, float]:
+        return {name: float(torch.stack(p).float().mean()) for name, p in self._parts.items()}
+
+    @property
+    def images_per_second(self) -> float:
+        return self._images / max(self._seconds, 1e-9)
