@@ -100,7 +100,9 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigError(f"The configuration must be a readable file. Got {path}: {error.strerror}.") from error
+            raise ConfigError(
+                f"The configuration must be a readable file. Got {path}: {error.strerror}."
+            ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"The configuration must be TOML. Got {path}: {error}.") from error
     for override in overrides:
@@ -121,21 +123,20 @@ def from_table(table: Mapping[str, Any]) -> Config:
 def resolved(config: Config) -> Config:
     """The same configuration with every setting of every component filled in and checked.
 
-    "auto" for miner and sampler stays: training replaces it once it has seen the data.
+    "auto" for miner and sampler stays: training replaces it once it has seen the data, by a
+    component or, where no miner is wanted, by "none".
     """
     changes = {
         kind: resolve(kind, component)
         for kind in _KINDS
-        if (component := getattr(config, kind)).name != "auto"
+        if (component := getattr(config, kind)).name not in ("auto", "none")
     }
     return dataclasses.replace(config, **changes)
 
 
 def to_table(config: Config) -> dict[str, Any]:
     """Plain nested dictionaries, ready for TOML or JSON."""
-    return {
-        f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)
-    }
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
 
 def dump_config(config: Config) -> str:

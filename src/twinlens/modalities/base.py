@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +45,19 @@ class Modality(ABC):
             refs: what `load` takes, for the training examples.
         """
         return dict(settings)
+
+    @property
+    @abstractmethod
+    def preparation(self) -> Mapping[str, Setting]:
+        """The settings that decide what an encoder sees in service; augmentation left out.
+
+        Two modalities with equal preparation turn the same input into the same values.
+        """
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the modality's class and preparation, as hex."""
+        text = json.dumps([type(self).__name__, dict(sorted(self.preparation.items()))])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     @abstractmethod

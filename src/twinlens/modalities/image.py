@@ -87,6 +87,16 @@ class Image(Modality):
         return settled
 
     @property
+    def preparation(self) -> Mapping[str, Setting]:
+        return {
+            "size": self.size,
+            "max_side": self.max_side,
+            "fit": self.fit,
+            "channels": self._channels,
+            "background": self.background,
+        }
+
+    @property
     def channels(self) -> int:
         return self._channels
 

@@ -1,0 +1,123 @@
+"""How good a network is on identities that training does not see: one number to choose by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from twinlens.data.dataset import Dataset
+from twinlens.evaluation.one_shot import one_shot_accuracy
+from twinlens.functional.metrics import roc_auc
+from twinlens.siamese import Siamese
+from twinlens.types import Batch, FloatArray, IntArray, Pairs, Triplets
+
+MOST_EXAMPLES = 4000
+"""Examples that a validation embeds at most."""
+EPISODES = 400
+WAYS = 20
+
+
+class Store(Protocol):
+    """Where decoded examples come from."""
+
+    def gather(self, positions: IntArray) -> Batch: ...
+
+
+def embed_store(
+    siamese: Siamese, store: Store, positions: IntArray, batch_size: int = 256
+) -> FloatArray:
+    """Embeddings of stored examples, in this order. [n] positions -> [n, dim] float32."""
+    if not len(positions):
+        return np.zeros((0, siamese.dim), np.float32)
+    starts = range(0, len(positions), batch_size)
+    return np.concatenate(
+        [siamese.embed(store.gather(positions[i : i + batch_size])) for i in starts]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OneShot:
+    """N-way one-shot accuracy within groups where there are any: validation by labels.
+
+    Up to `WAYS` ways. The same episodes at every call, so that scores can be compared.
+    """
+
+    store: Store
+    positions: IntArray
+    labels: IntArray
+    groups: IntArray | None
+    seed: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, store: Store, seed: int) -> OneShot | None:
+        """A validator over a data set, or None when it has not two identities with two examples."""
+        labels = dataset.labels()
+        _, counts = np.unique(labels, return_counts=True)
+        if np.sum(counts >= 2) < 2:
+            return None
+        chosen = np.arange(len(dataset))
+        if len(chosen) > MOST_EXAMPLES:  # whole identities, drawn evenly
+            order = np.random.default_rng(seed).permutation(labels.max() + 1)
+            chosen = np.argsort(order[labels], kind="stable")[:MOST_EXAMPLES]
+        groups = dataset.groups()
+        return cls(store, chosen, labels[chosen], None if groups is None else groups[chosen], seed)
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, self.positions)
+        result = one_shot_accuracy(
+            embeddings,
+            self.labels,
+            siamese,
+            ways=WAYS,
+            shots=1,
+            groups=self.groups,
+            episodes=EPISODES,
+            seed=self.seed,
+        )
+        return result.accuracy.value
+
+
+@dataclass(frozen=True, slots=True)
+class PairRanking:
+    """ROC-AUC over given pairs: validation when only pairs are known."""
+
+    store: Store
+    pairs: Pairs
+    count: int
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, np.arange(self.count))
+        scores = siamese.score(embeddings[self.pairs.left], embeddings[self.pairs.right])
+        return roc_auc(scores, self.pairs.same)
+
+
+@dataclass(frozen=True, slots=True)
+class TripletOrder:
+    """Share of given triplets in the right order: validation when only triplets are known."""
+
+    store: Store
+    triplets: Triplets
+    count: int
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, np.arange(self.count))
+        anchor = embeddings[self.triplets.anchor]
+        near = siamese.score(anchor, embeddings[self.triplets.positive])
+        far = siamese.score(anchor, embeddings[self.triplets.negative])
+        return float(np.mean(near > far))
+
+
+def validator_for(
+    dataset: Dataset, store: Store | None, seed: int
+) -> OneShot | PairRanking | TripletOrder | None:
+    """The validator that fits the supervision, or None when the data cannot carry one."""
+    if store is None or not len(dataset):
+        return None
+    if dataset.pairs is not None:
+        both = 0 < dataset.pairs.same.sum() < len(dataset.pairs)
+        return PairRanking(store, dataset.pairs, len(dataset)) if both else None
+    if dataset.triplets is not None:
+        return TripletOrder(store, dataset.triplets, len(dataset)) if dataset.triplets else None
+    return OneShot.of(dataset, store, seed)
