@@ -78,6 +78,16 @@ def test_grid_pool_without_mask_is_torch() -> None:
     assert torch.equal(grid_pool(series, None, (3,)), F.adaptive_avg_pool1d(series, 3))
 
 
+def test_none_leaves_an_axis_as_it_is() -> None:
+    values, mask = canvas((3, 4), (2, 2), seed=1)
+    pooled = grid_pool(values, mask, (2, None))
+    assert pooled.shape == (1, 2, 2, 6)
+    expected = F.adaptive_avg_pool2d(own(values, (3, 6)), (2, None))
+    torch.testing.assert_close(pooled, expected)
+    assert torch.equal(grid_pool(values, None, (2, None)), F.adaptive_avg_pool2d(values, (2, None)))
+    assert grid_pool(values[:, :, 0], None, (None,)).shape == (1, 2, 6)
+
+
 def test_nothing_real_pools_to_zero() -> None:
     values, mask = torch.ones(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool)
     for pooled in (grid_pool(values, mask, (2, 2)), masked_mean(values, mask)):

@@ -57,14 +57,14 @@ def pooling_matrix(extent: Tensor, *, size: int, bins: int, dtype: torch.dtype) 
     return inside.to(dtype) / (end - start).clamp_min(1)[..., None].to(dtype)
 
 
-def grid_pool(values: Tensor, mask: Tensor | None, grid: tuple[int, ...]) -> Tensor:
+def grid_pool(values: Tensor, mask: Tensor | None, grid: tuple[int | None, ...]) -> Tensor:
     """Average onto a grid that is laid over each example's own extent.
 
     Args:
         values: [batch, channels, *axes], one or two axes.
         mask: [batch, *axes] bool, True on a corner rectangle; None when nothing is padded, and
             then this is `adaptive_avg_pool1d` or `adaptive_avg_pool2d`.
-        grid: bins along each axis.
+        grid: bins along each axis; None leaves an axis as it is, padding included.
 
     Returns:
         [batch, channels, *grid]; 0 for an example without anything real.
@@ -79,16 +79,17 @@ def grid_pool(values: Tensor, mask: Tensor | None, grid: tuple[int, ...]) -> Ten
             f"{tuple(values.shape)}. Pool with as many numbers as axes follow the channels."
         )
     if mask is None:
-        pool = F.adaptive_avg_pool1d if axes == 1 else F.adaptive_avg_pool2d
-        return pool(values, grid)
-    rows, *columns = (
-        pooling_matrix(extent, size=size, bins=bins, dtype=values.dtype)
-        for extent, size, bins in zip(extents(mask), values.shape[2:], grid, strict=True)
-    )
-    if not columns:
-        return torch.einsum("bct,bgt->bcg", values, rows)
-    narrow = torch.einsum("bchw,bkw->bchk", values, columns[0])  # [batch, channels, height, k]
-    return torch.einsum("bchk,bgh->bcgk", narrow, rows)  # [batch, channels, g, k]
+        if axes == 2:
+            return F.adaptive_avg_pool2d(values, (grid[0], grid[1]))
+        return values if grid[0] is None else F.adaptive_avg_pool1d(values, grid[0])
+    for axis, (extent, bins) in enumerate(zip(extents(mask), grid, strict=True), start=2):
+        if bins is not None:
+            size = values.shape[axis]
+            matrix = pooling_matrix(extent, size=size, bins=bins, dtype=values.dtype)
+            along = values.movedim(axis, -1)  # [batch, channels, (other axis,) size]
+            pooled = torch.einsum("bc...s,bgs->bc...g", along, matrix)
+            values = pooled.movedim(-1, axis)
+    return values
 
 
 def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
