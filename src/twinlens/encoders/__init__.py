@@ -1,1 +1,8 @@
+"""A normalised batch -> embeddings."""
 
+from twinlens.encoders.base import Encoder
+from twinlens.encoders.convnet import ConvNet
+from twinlens.encoders.mlp import Mlp
+from twinlens.encoders.recurrent import Recurrent
+
+__all__ = ["ConvNet", "Encoder", "Mlp", "Recurrent"]

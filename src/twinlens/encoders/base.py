@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,9 +16,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         dim: width of the embedding.
+        axes: how many axes of input it can take: 1 = series, 2 = pictures.
     """
 
     dim: int
+    axes: ClassVar[tuple[int, ...]] = (2,)
 
     @abstractmethod
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -1,1 +1,14 @@
-"""Which examples make the next batch: functions of (seed, step, rank), without state."""
+"""A data set -> one batch after another."""
+
+from twinlens.data.dataset import Dataset
+from twinlens.data.samplers.base import Draw, Sampler
+from twinlens.data.samplers.identities import IdentitySampler
+from twinlens.data.samplers.pairs import PairSampler
+from twinlens.data.samplers.triplets import TripletSampler
+
+__all__ = ["Draw", "IdentitySampler", "PairSampler", "Sampler", "TripletSampler", "default_sampler"]
+
+
+def default_sampler(dataset: Dataset) -> str:
+    """The name of the sampler that "auto" stands for."""
+    return {"labels": "identities", "pairs": "pairs", "triplets": "triplets"}[dataset.kind]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from twinlens.data.dataset import Dataset
+from twinlens.errors import ConfigError
 from twinlens.types import IntArray, Pairs, Triplets
 
 
@@ -34,9 +36,22 @@ class Sampler(ABC):
 
     A subclass takes `(dataset, variants, seed)` first, which the framework supplies, then its
     settings. `variants` is how many derived classes the modality can make of one class.
+
+    Attributes:
+        consumes: the kind of data set it draws from.
     """
 
+    consumes: ClassVar[Literal["labels", "pairs", "triplets"]] = "labels"
+
     def __init__(self, dataset: Dataset, variants: int, seed: int) -> None:
+        """Raises:
+        ConfigError: the data set is of another kind.
+        """
+        if dataset.kind != self.consumes:
+            raise ConfigError(
+                f"sampler.name must fit data that gives {dataset.kind}. Got one that draws from "
+                f'{self.consumes}. Set sampler.name = "auto".'
+            )
         self.dataset = dataset
         self.variants = variants
         self.seed = seed

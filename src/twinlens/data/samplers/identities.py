@@ -1,0 +1,173 @@
+"""P identities × K examples."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from twinlens.data.dataset import Dataset
+from twinlens.data.samplers.base import Draw, Sampler
+from twinlens.errors import ConfigError, DataError
+from twinlens.registry import register
+from twinlens.types import IntArray
+
+
+@register("sampler", "identities")
+class IdentitySampler(Sampler):
+    """P identities, K examples of each; within one group at a time when there are groups.
+
+    Identities of one group (the characters of an alphabet, the products of a brand) are harder
+    to tell apart than any two, and telling them apart is what the model is for. A group that has
+    too few identities is topped up from further groups.
+
+    Some groups are turned into derived classes (`Modality.vary`): a picture on its side is
+    another class to learn from. All identities of a group are turned alike, because a symmetric
+    character must not be told apart from its own turned self.
+
+    Source:
+        Hermans, Beyer, Leibe. In defense of the triplet loss for person re-identification. 2017
+        (P × K batches).
+    """
+
+    consumes = "labels"
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        variants: int,
+        seed: int,
+        *,
+        identities: int = 40,
+        examples: int = 4,
+        within: Literal["auto", "group", "across"] = "auto",
+        groups: int = 1,
+        derived_share: float = 0.3,
+    ) -> None:
+        """Args:
+        dataset: examples with identities.
+        variants: derived classes that the modality makes of one class, itself included.
+        seed: of all randomness.
+        identities: P, at most; fewer when the data has fewer.
+        examples: K. An identity that has fewer gives some of them twice.
+        within: "group" draws a batch from `groups` groups, "across" from all identities; "auto"
+            is "group" when the data has groups.
+        groups: how many groups share a batch; each gives about P / groups identities.
+        derived_share: share of groups (without groups, of identities) drawn as a derived class.
+
+        Raises:
+            ConfigError: a setting is out of range, or "group" without groups.
+            DataError: fewer than two identities.
+        """
+        super().__init__(dataset, variants, seed)
+        _require(identities >= 2, "identities", "at least 2", identities)
+        _require(examples >= 1, "examples", "at least 1", examples)
+        _require(1 <= groups <= identities, "groups", "1 to sampler.identities", groups)
+        _require(0 <= derived_share <= 1, "derived_share", "between 0 and 1", derived_share)
+        labels = dataset.labels()
+        count = len(dataset.identities())
+        if count < 2:
+            raise DataError(
+                f"Training on labels must have at least 2 identities. Got {count} in "
+                f"{dataset.root}. Add examples of another identity."
+            )
+        self.identities, self.examples = min(identities, count), examples
+        self.derived_share = derived_share if variants > 1 else 0.0
+        self._order = np.argsort(labels, kind="stable")[int(np.sum(labels < 0)) :]
+        self._sizes = np.bincount(labels[labels >= 0], minlength=count)  # [identities]
+        self._starts = np.cumsum(self._sizes) - self._sizes  # into `_order`
+        self._members = _members(dataset, labels, self._order[self._starts], within)
+        self._quota = -(-self.identities // groups)
+        if self._members is not None:
+            # A group's chance is how many batches it takes to see it whole: so identities of
+            # small and of large groups are seen about equally often.
+            sizes = np.array([len(members) for members in self._members])
+            self._batches = np.maximum(sizes / self._quota, 1.0)
+
+    def draw(self, step: int, rank: int = 0) -> Draw:
+        rng = self.generator(step, rank)
+        if self._members is None:
+            identities = rng.choice(self._sizes.size, self.identities, replace=False)
+            variants = self._draw_variants(len(identities), rng)
+        else:
+            identities, variants = self._draw_groups(self._members, rng)
+        examples = self._draw_examples(identities, rng).ravel()  # [identities * examples]
+        variants = np.repeat(variants, self.examples)
+        labels = np.repeat(identities, self.examples) * self.variants + variants
+        return Draw(examples, labels, variants)
+
+    def _draw_groups(
+        self, members: list[IntArray], rng: np.random.Generator
+    ) -> tuple[IntArray, IntArray]:
+        """Identities and their variants, group after group until there are enough."""
+        keys = rng.exponential(size=len(members)) / self._batches
+        most = min(self.identities, len(members))  # each group gives at least one identity
+        first = np.argpartition(keys, most - 1)[:most]
+        turns = self._draw_variants(most, rng)
+        identities: list[IntArray] = []
+        variants: list[IntArray] = []
+        missing = self.identities
+        for group, turn in zip(first[np.argsort(keys[first])], turns, strict=True):
+            size = min(self._quota, missing, len(members[group]))
+            identities.append(rng.choice(members[group], size, replace=False))
+            variants.append(np.full(size, turn))
+            missing -= size
+            if not missing:
+                break
+        return np.concatenate(identities), np.concatenate(variants)
+
+    def _draw_variants(self, count: int, rng: np.random.Generator) -> IntArray:
+        """[count] int64: 0, or with the chance `derived_share` one of the derived classes."""
+        if not self.derived_share:
+            return np.zeros(count, np.int64)
+        derived = rng.random(count) < self.derived_share
+        return np.where(derived, rng.integers(1, self.variants, count), 0)
+
+    def _draw_examples(self, identities: IntArray, rng: np.random.Generator) -> IntArray:
+        """[n] -> positions in the data set [n, examples], distinct while there are enough.
+
+        Floyd's algorithm (Bentley, Floyd. A sample of brilliance. CACM 1987), for all
+        identities at once: every subset is equally likely, whatever the identity's size.
+        """
+        sizes = self._sizes[identities]  # [n]
+        distinct = np.minimum(sizes, self.examples)
+        chosen = np.full((len(identities), self.examples), -1)
+        for k in range(self.examples):
+            last = np.where(k < distinct, sizes - distinct + k, sizes - 1)
+            pick = rng.integers(0, last + 1)
+            taken = (chosen[:, :k] == pick[:, None]).any(axis=1) & (k < distinct)
+            chosen[:, k] = np.where(taken, last, pick)
+        return self._order[self._starts[identities, None] + chosen]
+
+
+def _members(
+    dataset: Dataset, labels: IntArray, first: IntArray, within: str
+) -> list[IntArray] | None:
+    """The identities of each group, or None when batches are drawn across groups.
+
+    `first` is the position of one example of each identity; an identity lies in one group.
+    """
+    groups = dataset.groups() if within != "across" else None
+    if groups is None:
+        if within == "group":
+            raise ConfigError(
+                'sampler.within must be "across" for data without groups. Got "group". '
+                "Name a group for every example, or leave sampler.within at its default."
+            )
+        return None
+    astray = np.flatnonzero((groups != groups[first][labels]) & (labels >= 0))
+    if astray.size:
+        example = dataset.examples[int(astray[0])]
+        raise DataError(
+            f"An identity must lie in one group. Got {example.identity!r} in {example.group!r} and "
+            f"in another ({example.source or example.id}). Correct the group column, or set "
+            'data.group = "none".'
+        )
+    order = np.argsort(groups[first], kind="stable")
+    cuts = np.flatnonzero(np.diff(groups[first][order])) + 1
+    return np.split(order, cuts)
+
+
+def _require(holds: bool, setting: str, how: str, value: float) -> None:
+    if not holds:
+        raise ConfigError(f"sampler.{setting} must be {how}. Got {value}.")
