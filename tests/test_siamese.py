@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from twinlens.assemble import build_siamese
+from twinlens.config import load_config
+from twinlens.errors import BundleError, DataError
+from twinlens.siamese import Siamese
+from twinlens.types import Batch
+
+SMALL = ["encoder.widths=[4, 8]", "encoder.strides=[1, 2]", "encoder.grid=2", "encoder.dim=8"]
+
+
+def network(*settings: str) -> Siamese:
+    torch.manual_seed(0)
+    return build_siamese(load_config(None, [*SMALL, *settings]))
+
+
+@pytest.mark.parametrize("branches", [2, 3])
+def test_branches_share_literally_the_same_parameters(branches: int) -> None:
+    siamese = network()
+    inputs = [torch.randn(4, 1, 32, 32, requires_grad=True) for _ in range(branches)]
+    outputs = siamese(*inputs)
+    assert len(outputs) == branches
+    used: list[set[int]] = []
+    for output in outputs:  # the leaves that each branch's graph ends in
+        leaves: set[int] = set()
+        todo = [output.grad_fn]
+        seen: set[object] = set()
+        while todo:
+            node = todo.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            if hasattr(node, "variable"):
+                leaves.add(node.variable.data_ptr())
+            todo.extend(parent for parent, _ in node.next_functions)
+        used.append(leaves)
+    parameters = {p.data_ptr() for p in siamese.encoder.parameters()}
+    assert all(parameters <= leaves for leaves in used)
+
+
+def test_a_branch_alone_gives_what_it_gives_among_others() -> None:
+    siamese = network()
+    a, b, c = (torch.randn(3, 1, 32, 32) for _ in range(3))
+    with torch.no_grad():
+        together = siamese(a, b, c)
+        alone = siamese(b)
+    torch.testing.assert_close(together[1], alone[0])
+
+
+def test_both_branches_add_to_the_same_gradient() -> None:
+    siamese = network()
+    a, b = torch.randn(4, 1, 32, 32), torch.randn(4, 1, 32, 32)
+    weight = siamese.encoder.get_parameter("head.weight")
+    gradients: list[torch.Tensor] = []
+    for pick in ((0,), (1,), (0, 1)):
+        siamese.zero_grad()
+        outputs = siamese(a, b)
+        sum(outputs[i].square().sum() * outputs[i][0, 0] for i in pick).backward()  # type: ignore[union-attr]
+        assert weight.grad is not None
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(gradients[0] + gradients[1], gradients[2])
+
+
+@pytest.mark.parametrize("comparator", ["cosine", "euclidean", "learned"])
+def test_scores_are_symmetric_and_match_their_matrix(comparator: str) -> None:
+    siamese = network(f"comparator={comparator}")
+    pages = np.random.default_rng(0).integers(0, 255, (6, 1, 32, 32)).astype(np.uint8)
+    x = siamese.embed(Batch(pages))
+    a, b = x[:3], x[3:]
+    np.testing.assert_allclose(siamese.score(a, b), siamese.score(b, a), rtol=1e-5, atol=1e-6)
+    matrix = siamese.score_matrix(a, b)
+    np.testing.assert_allclose(np.diag(matrix), siamese.score(a, b), rtol=1e-4, atol=1e-4)
+
+
+def test_native_sizes_batch_without_changing_an_embedding() -> None:
+    siamese = network("modality.fit=native")
+    rng = np.random.default_rng(0)
+    sizes = [(20, 31), (32, 17), (9, 9)]
+    pages = [rng.integers(0, 255, (1, *size)).astype(np.uint8) for size in sizes]
+    together = siamese.embed(siamese.modality.collate(pages))
+    for row, page in zip(together, pages, strict=True):
+        alone = siamese.embed(siamese.modality.collate([page]))[0]
+        np.testing.assert_allclose(row, alone, atol=1e-5)
+
+
+def test_nan_in_the_input_and_in_the_weights_are_told_apart() -> None:
+    siamese = network()
+    page = np.zeros((1, 1, 32, 32), np.float32)
+    page[0, 0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="finite"):
+        siamese.embed(Batch(page))
+    with torch.no_grad():
+        siamese.encoder.get_parameter("head.weight").fill_(float("nan"))
+    with pytest.raises(BundleError, match="weights are damaged"):
+        siamese.embed(Batch(np.zeros((1, 1, 32, 32), np.uint8)))
