@@ -49,7 +49,7 @@ class Stores:
 
 
 def fit(
-    data: Path,
+    data: Path | Dataset,
     out: Path,
     *,
     config: Config | None = None,
@@ -62,7 +62,7 @@ def fit(
     Work in progress lies in `out` + ".training" until the bundle is complete.
 
     Args:
-        data: folder of examples, CSV or JSONL.
+        data: folder of examples, CSV or JSONL; or a data set that has been read.
         out: folder of the bundle to be.
         config: defaults when None; when resuming, what the run was started with.
         resume: go on from the last checkpoint.
@@ -77,7 +77,7 @@ def fit(
     folder = out.with_name(out.name + ".training")
     Bundle.require_free(out, overwrite=overwrite)
     config = _begin(folder, config, resume=resume, overwrite=overwrite)
-    dataset = read_dataset(data, group=config.data.group)
+    dataset = data if isinstance(data, Dataset) else read_dataset(data, group=config.data.group)
     sides = _split(dataset, config)
     config = settle(config, sides.train)
     if resume:
@@ -91,7 +91,7 @@ def fit(
         out,
         siamese=siamese,
         config=dataclasses.replace(config, train=train),
-        evidence=_evidence(trainer, siamese, sides, stores, data),
+        evidence=_evidence(trainer, siamese, sides, stores),
         overwrite=overwrite,
     )
     shutil.rmtree(folder)
@@ -273,14 +273,12 @@ def _describe(sides: Splits) -> str:
     return "; ".join(parts)
 
 
-def _evidence(
-    trainer: Trainer, siamese: Siamese, sides: Splits, stores: Stores, data: Path
-) -> dict[str, Any]:
+def _evidence(trainer: Trainer, siamese: Siamese, sides: Splits, stores: Stores) -> dict[str, Any]:
     """All that is known about the run: on whom it was trained, how it went, how good it is."""
     named = {"train": sides.train, "validation": sides.validation, "test": sides.test}
     refs = {name: side.refs(trainer.config.modality.name) for name, side in named.items()}
     return {
-        "data": {"name": data.name, "kind": sides.train.kind},
+        "data": {"name": sides.train.root.name, "kind": sides.train.kind},
         "split": dataclasses.asdict(sides.audit),
         "identities": {
             name: [identity_hash(i) for i in side.identities()] for name, side in named.items()
