@@ -27,10 +27,13 @@ class Modality(ABC):
     `normalise` -> encoder.
 
     Attributes:
+        suffixes: endings, in lower case, of the files that `load` reads; empty = any file. Only
+            these are taken for examples in a folder.
         variants: how many classes one class can be turned into by `vary` (1 = none). A picture
             turned by 90 degrees is, for many uses, another thing: more classes from few.
     """
 
+    suffixes: frozenset[str] = frozenset()
     variants: int = 1
 
     @classmethod

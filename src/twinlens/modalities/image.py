@@ -13,7 +13,7 @@ from torch import Tensor
 
 from twinlens.functional import warp
 from twinlens.modalities.base import Array, Modality
-from twinlens.modalities.decode import is_grey, read_image, to_array
+from twinlens.modalities.decode import SUFFIXES, is_grey, read_image, to_array
 from twinlens.registry import Setting, register
 
 _SAMPLE = 64
@@ -23,6 +23,8 @@ _SAMPLE = 64
 @register("modality", "image")
 class Image(Modality):
     """A picture as [channels, height, width] uint8, of one size or of its own."""
+
+    suffixes = SUFFIXES
 
     def __init__(
         self,

@@ -1,0 +1,134 @@
+"""A folder, CSV or JSONL file -> `Dataset`. All that is wrong is named at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinlens.data import relations, tables
+from twinlens.data.dataset import Dataset
+from twinlens.data.folder import Grouping, examples_of, label_dataset, walk
+from twinlens.data.problems import Problem, ProblemLog
+from twinlens.errors import DataError
+from twinlens.modalities.base import Modality
+from twinlens.registry import lookup
+
+_KNOWN_TABLES = frozenset({"labels", "pairs", "triplets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was read, and what is wrong with it.
+
+    Attributes:
+        dataset: all that could be made sense of; only to be trained on without errors.
+        problems: in order of reading.
+    """
+
+    dataset: Dataset
+    problems: tuple[Problem, ...]
+
+
+def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Dataset:
+    """Read examples, with identities or with given pairs or triplets.
+
+    `path` is one of:
+
+    - A folder with a folder for each class. Folders may be nested: the identity is the path of an
+      example's folder, as "Greek/alpha".
+    - A CSV or JSONL file whose columns say what it gives: `path, identity` (and `group`);
+      `left, right, same`; or `anchor, positive, negative`. Paths are relative to the file.
+    - A folder with one such file and no class folders.
+
+    Args:
+        path: folder or file.
+        modality: which modality the files are of.
+        group: "auto" takes the outer folder as the group when every identity is two levels deep
+            and there are at least two outer folders, and the group column of a table; "none"
+            leaves groups out.
+
+    Raises:
+        DataError: there is nothing to read, or something is wrong; names every file and row.
+    """
+    log = ProblemLog()
+    dataset = _read(path, modality=modality, group=group, log=log)
+    log.refuse(str(path))
+    return dataset
+
+
+def scan(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Scan:
+    """Like `read_dataset`, but hands all problems back and raises for none in single rows or files.
+
+    Raises:
+        DataError: there is nothing at all to read.
+    """
+    log = ProblemLog()
+    dataset = _read(path, modality=modality, group=group, log=log)
+    return Scan(dataset, tuple(log.problems))
+
+
+def _read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
+    if path.is_dir():
+        return _read_folder(path, modality=modality, group=group, log=log)
+    if not path.exists():
+        raise DataError(f"The data must exist. Got {path}. Correct the path.")
+    if path.suffix.lower() not in tables.SUFFIXES:
+        raise DataError(
+            f"The data must be a folder, a CSV or a JSONL file. Got {path}. "
+            f"Known endings: {', '.join(sorted(tables.SUFFIXES))}."
+        )
+    return relations.read(path, modality=modality, group=group, log=log)
+
+
+def _read_folder(root: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
+    folders = walk(root, log)
+    suffixes = _suffixes(modality)
+    found = ProblemLog()
+    examples = examples_of(root, folders, modality=modality, suffixes=suffixes, log=found)
+    classes = len({e.identity for e in examples if e.identity})
+    table = _table_of(root, folders[0].files if folders else (), classes)
+    if table is not None:
+        return relations.read(table, modality=modality, group=group, log=log)
+    log.problems += found.problems
+    if not classes:
+        raise DataError(
+            f"{root} must hold a folder for each class with {modality} files, or one CSV or JSONL "
+            f"file. Got neither{_loose(len(examples), modality)}. Correct the path or sort the "
+            "files into folders."
+        )
+    return label_dataset(root, examples, group=group, log=log)
+
+
+def _suffixes(modality: str) -> frozenset[str]:
+    cls: type[Modality] = lookup("modality", modality)
+    return cls.suffixes
+
+
+def _loose(count: int, modality: str) -> str:
+    return f", but {count} {modality} files without a class" if count else ""
+
+
+def _table_of(root: Path, files: tuple[str, ...], classes: int) -> Path | None:
+    """The one table that stands for the folder, or None when its class folders do.
+
+    A single folder of files beside a table holds the table's files and is no class folder.
+
+    Raises:
+        DataError: it cannot be told which of several is meant.
+    """
+    found = [root / name for name in files if Path(name).suffix.lower() in tables.SUFFIXES]
+    known = [table for table in found if table.stem.lower() in _KNOWN_TABLES]
+    if classes > 1:
+        if known:
+            raise DataError(
+                f"{root} must hold class folders or a table, not both. Got {classes} class "
+                f"folders and {known[0].name}. Name the table itself ({known[0]}), or move it out."
+            )
+        return None
+    if len(found) > 1:
+        names = ", ".join(table.name for table in found)
+        raise DataError(
+            f"{root} must hold one CSV or JSONL file. Got {len(found)}: {names}. "
+            f"Name the one to read, as {found[0]}."
+        )
+    return found[0] if found else None

@@ -1,0 +1,209 @@
+"""A data set -> train, validation and test that share nobody; with an audit that says so."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from twinlens.data.dataset import Dataset
+from twinlens.data.units import Side, deal, deal_identities, units_of
+from twinlens.errors import ConfigError, DataError
+from twinlens.types import IntArray, Pairs, Triplets
+
+MOST_SHARED = 100
+"""Duplicate contents that an audit lists; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideAudit:
+    """What one side holds."""
+
+    examples: int
+    identities: tuple[str, ...]
+    groups: tuple[str, ...]
+    pairs: int
+    triplets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedContent:
+    """Files with the same bytes on more than one side.
+
+    Attributes:
+        content: the hash.
+        examples: ids, each with its side before it ("test: a/1.png").
+    """
+
+    content: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How a split was made and what was checked. Plain data, for JSON.
+
+    Attributes:
+        unit: what was kept whole: a group, an identity, or what given pairs or triplets connect.
+        units: how many there were.
+        seed, validation_share, test_share: what the split was asked for.
+        train, validation, test: what each side holds.
+        content_compared: whether contents were known, so that duplicates could be found.
+        shared_content_count: contents that lie on more than one side.
+        shared_content: the first of them.
+        checks: what was checked and holds, in words.
+    """
+
+    unit: Literal["group", "identity", "component"]
+    units: int
+    seed: int
+    validation_share: float
+    test_share: float
+    train: SideAudit
+    validation: SideAudit
+    test: SideAudit
+    content_compared: bool
+    shared_content_count: int
+    shared_content: tuple[SharedContent, ...]
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The three sides of a data set. A side with a share of 0 is empty."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    audit: Audit
+
+    def sides(self) -> dict[Side, Dataset]:
+        """Name -> side."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def split(
+    dataset: Dataset,
+    *,
+    validation_share: float,
+    test_share: float,
+    seed: int,
+    content: Mapping[str, str] | None = None,
+) -> Splits:
+    """Deal whole groups, or identities, or connected parts of given pairs, to three sides.
+
+    Args:
+        dataset: of any kind.
+        validation_share, test_share: shares of the groups or identities (of the given pairs or
+            triplets), in [0, 1); a share above 0 gets at least two identities.
+        seed: the same seed deals the same way.
+        content: example id -> hash of its content, to find duplicates across sides.
+
+    Raises:
+        ConfigError: the shares leave nothing to train on.
+        DataError: there are too few identities, groups or connected parts for the sides.
+    """
+    if not (validation_share >= 0 and test_share >= 0 and validation_share + test_share < 1):
+        raise ConfigError(
+            "data.validation_share and data.test_share must be at least 0 and sum to less than 1. "
+            f"Got {validation_share:g} and {test_share:g}. Leave some data to train on."
+        )
+    rng = np.random.default_rng(seed)
+    units = units_of(dataset)
+    shares: dict[Side, float] = {"test": test_share, "validation": validation_share}
+    dealt = deal_identities if dataset.kind == "labels" else deal
+    taken = dealt(units, shares=shares, rng=rng, source=str(dataset.root))
+    sides: dict[Side, Dataset] = {side: _subset(dataset, taken[side]) for side in taken}
+    shared = _shared_content(sides, content or {})
+    audit = Audit(
+        unit=units.kind,
+        units=len(units.members),
+        seed=seed,
+        validation_share=validation_share,
+        test_share=test_share,
+        train=_audit(sides["train"]),
+        validation=_audit(sides["validation"]),
+        test=_audit(sides["test"]),
+        content_compared=content is not None,
+        shared_content_count=len(shared),
+        shared_content=tuple(shared[:MOST_SHARED]),
+        checks=_CHECKS,
+    )
+    splits = Splits(sides["train"], sides["validation"], sides["test"], audit)
+    assert_disjoint(splits)
+    return splits
+
+
+_CHECKS = (
+    "no example is on two sides",
+    "no file is on two sides",
+    "no identity is on two sides",
+    "no group is on two sides",
+)
+
+
+def assert_disjoint(splits: Splits) -> None:
+    """Check that no example, file, identity or group is on two sides.
+
+    Raises:
+        DataError: something is; says what.
+    """
+    owner: dict[tuple[str, str], Side] = {}
+    for side, dataset in splits.sides().items():
+        for example in dataset.examples:
+            names = [("example", example.id)]
+            names += [("file", path) for path in example.fields.values()]
+            names += [("identity", example.identity)] if example.identity is not None else []
+            names += [("group", example.group)] if example.group is not None else []
+            for name in names:
+                if owner.setdefault(name, side) != side:
+                    kind, value = name
+                    raise DataError(
+                        f"The sides of a split must share no {kind}. Got {value!r} in "
+                        f"{owner[name]} and {side}. Split the whole data set anew."
+                    )
+
+
+def _subset(dataset: Dataset, positions: IntArray) -> Dataset:
+    """The examples at sorted positions with the pairs or triplets among them."""
+    examples = tuple(dataset.examples[int(i)] for i in positions)
+    place = np.full(len(dataset), -1, np.int64)
+    place[positions] = np.arange(len(positions))
+    pairs, triplets = dataset.pairs, dataset.triplets
+    if pairs is not None:
+        kept = place[pairs.left] >= 0
+        pairs = Pairs(place[pairs.left[kept]], place[pairs.right[kept]], pairs.same[kept])
+    if triplets is not None:
+        kept = place[triplets.anchor] >= 0
+        columns = (triplets.anchor, triplets.positive, triplets.negative)
+        triplets = Triplets(*(place[column[kept]] for column in columns))
+    return Dataset(dataset.root, examples, dataset.kind, pairs, triplets)
+
+
+def _audit(dataset: Dataset) -> SideAudit:
+    return SideAudit(
+        examples=len(dataset),
+        identities=tuple(dataset.identities()),
+        groups=tuple(sorted({e.group for e in dataset.examples if e.group is not None})),
+        pairs=0 if dataset.pairs is None else len(dataset.pairs),
+        triplets=0 if dataset.triplets is None else len(dataset.triplets),
+    )
+
+
+def _shared_content(
+    sides: Mapping[Side, Dataset], content: Mapping[str, str]
+) -> Sequence[SharedContent]:
+    """Contents on more than one side, in order of hash."""
+    places: defaultdict[str, list[tuple[Side, str]]] = defaultdict(list)
+    for side, dataset in sides.items():
+        for example in dataset.examples:
+            if example.id in content:
+                places[content[example.id]].append((side, example.id))
+    return [
+        SharedContent(key, tuple(f"{side}: {id}" for side, id in found))
+        for key, found in sorted(places.items())
+        if len({side for side, _ in found}) > 1
+    ]
