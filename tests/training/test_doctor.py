@@ -68,7 +68,7 @@ def test_few_dimensions() -> None:
     flat = np.zeros((300, 128))
     flat[:, :2] = RNG.normal(size=(300, 2))
     found = diagnose(symptoms(embeddings=flat, labels=np.arange(300)))
-    assert [f for f in found if f.code == "few_dimensions"][0].number == pytest.approx(2, abs=0.1)
+    assert next(f for f in found if f.code == "few_dimensions").number == pytest.approx(2, abs=0.1)
 
 
 def test_overfitting_gives_the_gap() -> None:

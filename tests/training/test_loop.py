@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import glyph
 
+from drawings import glyph
 from twinlens.assemble import build_siamese
+from twinlens.comparators.base import Comparator
 from twinlens.config import load_config
-from twinlens.data.samplers.base import Draw, Sampler
 from twinlens.data.dataset import Dataset
+from twinlens.data.samplers.base import Draw, Sampler
 from twinlens.errors import TrainingError
 from twinlens.losses.base import Loss, LossValue, Targets
-from twinlens.comparators.base import Comparator
 from twinlens.siamese import Siamese
 from twinlens.training.history import Progress
 from twinlens.training.loop import Ingredients, Trainer
@@ -182,7 +182,7 @@ def test_a_loss_that_is_not_finite_stops_with_advice(tmp_path: Path) -> None:
         ) -> LossValue:
             return LossValue(embeddings.sum() * float("nan"))
 
-    with pytest.raises(TrainingError, match="must stay finite.*step 0.*learning_rate"):
+    with pytest.raises(TrainingError, match=r"must stay finite.*step 0.*learning_rate"):
         trainer(tmp_path, loss=Broken(8, 8)).run()
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 
+from twinlens.errors import DataError
 from twinlens.functional import warp
 from twinlens.modalities.base import Array, Modality
-from twinlens.modalities.decode import SUFFIXES, is_grey, read_image, to_array
+from twinlens.modalities.decode import SUFFIXES, Fit, Pixels, is_grey, read_image, to_array
 from twinlens.registry import Setting, register
 
 _SAMPLE = 64
@@ -31,7 +33,7 @@ class Image(Modality):
         *,
         size: int = 32,
         max_side: int = 256,
-        fit: Literal["stretch", "pad", "native"] = "stretch",
+        fit: Fit = "stretch",
         colour: Literal["auto", "grey", "rgb"] = "auto",
         background: Literal["auto", "light", "dark", "photo"] = "auto",
         turned_classes: Literal["auto", "on", "off"] = "auto",
@@ -64,7 +66,7 @@ class Image(Modality):
         """
         self.size = size
         self.max_side = max_side
-        self.fit = fit
+        self.fit: Fit = fit
         self.background = background
         self.turned = turned_classes == "on"
         self.variants = 4 if self.turned and fit != "native" else 1
@@ -78,11 +80,11 @@ class Image(Modality):
     def settle(cls, settings: Mapping[str, Setting], refs: Sequence[str]) -> dict[str, Setting]:
         settled = dict(settings)
         step = max(1, len(refs) // _SAMPLE)
-        pictures = [read_image(Path(ref)) for ref in refs[::step][:_SAMPLE]]
+        pictures = _readable(refs[::step][:_SAMPLE])
         if settled["colour"] == "auto":
             settled["colour"] = "grey" if all(map(is_grey, pictures)) else "rgb"
         if settled["background"] == "auto":
-            borders = np.concatenate([_border(np.asarray(p.convert("L"))) for p in pictures])
+            borders = np.concatenate([_border(_grey(picture)) for picture in pictures])
             settled["background"] = _background(borders)
         if settled["turned_classes"] == "auto":
             settled["turned_classes"] = "off" if settled["background"] == "photo" else "on"
@@ -113,6 +115,9 @@ class Image(Modality):
         return to_array(
             raw, size=self.size, channels=self._channels, fit=self.fit, max_side=self.max_side
         )
+
+    def describe(self, raw: Any) -> Mapping[str, str]:
+        return {"size": f"{raw.width} × {raw.height}", "mode": raw.mode}
 
     def normalise(self, values: Tensor) -> Tensor:
         unit = values.float().div_(255)
@@ -145,24 +150,44 @@ class Image(Modality):
             else None
         )
         values = warp.resample(values, affine, field, mask)
-        if self.background != "photo":
-            if self.stroke_width:
-                values = warp.change_stroke_width(
-                    values, share=self.stroke_width, generator=generator
-                )
-            return values
-        values = warp.change_light(
-            values, brightness=4 * self.brightness, contrast=self.contrast, generator=generator
-        )
+        if self.background == "photo":
+            values = warp.change_light(
+                values, brightness=4 * self.brightness, contrast=self.contrast, generator=generator
+            )
+        elif self.stroke_width:
+            values = warp.change_stroke_width(values, share=self.stroke_width, generator=generator)
         return values if mask is None else values * mask[:, None]
 
 
-def _border(grey: Array) -> Array:
+def _readable(refs: Sequence[str]) -> list[PIL.Image.Image]:
+    """The pictures among `refs` that can be read; decoding will name all that cannot.
+
+    Raises:
+        DataError: none can be.
+    """
+    pictures: list[PIL.Image.Image] = []
+    failed: DataError | None = None
+    for ref in refs:
+        try:
+            pictures.append(read_image(Path(ref)))
+        except DataError as error:
+            failed = error
+    if failed is not None and not pictures:
+        raise failed
+    return pictures
+
+
+def _grey(picture: PIL.Image.Image) -> Pixels:
+    """8-bit grey of any mode, in a size of its own. -> [height, width]."""
+    return to_array(picture, size=1, channels=1, fit="native", max_side=256)[0]
+
+
+def _border(grey: Pixels) -> Pixels:
     """The outermost pixels of a picture. [height, width] -> [n]."""
     return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
 
 
-def _background(borders: Array) -> str:
+def _background(borders: Pixels) -> str:
     """Which background most border pixels show: at least 90 % within a tenth of white or black."""
     if np.mean(borders > 229) >= 0.9:
         return "light"
