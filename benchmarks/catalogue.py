@@ -1,0 +1,32 @@
+"""The benchmarks by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from benchmarks.record import Options, Result
+from twinlens.errors import ConfigError, nearest
+
+BENCHMARKS = {
+    "omniglot": "one-shot accuracy on Omniglot under three protocols",
+    "losses": "Lake's accuracy of every loss with every comparator that makes sense",
+    "train_speed": "images a second and time to learn, against pytorch-metric-learning",
+    "train_memory": "peak memory of training on Omniglot and on 100,000 pictures",
+}
+"""Name -> what it measures. Each is a module of this package."""
+
+
+def benchmark(name: str) -> Callable[[Options], Result]:
+    """The `run` function of a benchmark; its module is imported only now.
+
+    Raises:
+        ConfigError: no such benchmark.
+    """
+    if name not in BENCHMARKS:
+        raise ConfigError(
+            f"The benchmark must be a known one. Got {name!r}. {nearest(name, BENCHMARKS)}"
+        )
+    module = importlib.import_module(f"benchmarks.{name}")
+    return cast(Callable[[Options], Result], module.run)
