@@ -52,7 +52,7 @@ class DataFolder:
         """The folder that holds what an archive contains, e.g. "images/omniglot_background.zip".
 
         Unpacked once; the folder is keyed by the archive's content, and appears whole or not at
-        all.
+        all. Where everything lies in one outer folder, that is the one returned.
 
         Raises:
             DataError: no such archive, or one that is damaged or unsafe.
@@ -73,7 +73,8 @@ class DataFolder:
                 place.rename(target)
             finally:
                 shutil.rmtree(place, ignore_errors=True)
-        return target
+        inside = list(target.iterdir())
+        return inside[0] if len(inside) == 1 and inside[0].is_dir() else target
 
 
 def unpack(archive: Path, target: Path) -> None:

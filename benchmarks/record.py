@@ -165,14 +165,15 @@ def save(made: Record, folder: Path = RESULTS) -> Path:
 
 def load(path: Path) -> Record:
     """Read a record that `save` wrote."""
-    table = json.loads(path.read_text(encoding="utf-8"))
-    found = table["result"]
-    metrics = tuple(
-        Metric(**{**metric, "anchors": tuple(Anchor(**a) for a in metric["anchors"])})
-        for metric in found["metrics"]
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = table.pop("result")
+    result = Result(
+        tuple(_metric(metric) for metric in found["metrics"]),
+        tuple(found["seeds"]),
+        found["details"],
+        tuple(found["notes"]),
     )
-    result = Result(metrics, tuple(found["seeds"]), found["details"], tuple(found["notes"]))
-    return Record(**{**table, "machine": Machine(**table["machine"]), "result": result})
+    return Record(machine=Machine(**table.pop("machine")), result=result, **table)
 
 
 def commit() -> str:
@@ -213,3 +214,8 @@ def _cpu_model() -> str:
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.machine()
+
+
+def _metric(table: dict[str, Any]) -> Metric:
+    anchors = tuple(Anchor(**anchor) for anchor in table.pop("anchors"))
+    return Metric(anchors=anchors, **table)

@@ -33,7 +33,7 @@ def run(options: Options) -> Result:
     """Train on Omniglot by the defaults, and on 100,000 pictures at their own size."""
     steps = 20 if options.quick else STEPS
     classes = 30 if options.quick else CLASSES
-    omniglot = options.data.unpacked("images/omniglot_background.zip") / "images_background"
+    omniglot = options.data.unpacked("images/omniglot_background.zip")
     options.data.cache.mkdir(parents=True, exist_ok=True)
     many = Path(tempfile.mkdtemp(prefix="pictures-", dir=options.data.cache))
     try:

@@ -143,7 +143,7 @@ def run(options: Options) -> Result:
 
 def read_task(options: Options) -> Task:
     """Omniglot's background set, Lake's runs, and a configuration whose precision is decided."""
-    folder = options.data.unpacked("images/omniglot_background.zip") / "images_background"
+    folder = options.data.unpacked("images/omniglot_background.zip")
     runs = read_runs(options.data.unpacked("images/omniglot_oneshot_runs.zip"))
     dataset = read_dataset(folder)
     config = settle(load_config(None, SETTINGS), dataset)

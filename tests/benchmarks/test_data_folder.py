@@ -41,16 +41,22 @@ def test_a_missing_folder_says_how_to_name_one(
 
 
 def test_an_archive_is_unpacked_once_and_anew_when_it_changes(tmp_path: Path) -> None:
-    path = archive(tmp_path / "data" / "images" / "set.zip", {"a/1.txt": "one"})
+    path = archive(tmp_path / "data" / "images" / "set.zip", {"a/1.txt": "one", "b.txt": ""})
     folder = DataFolder(tmp_path / "data", tmp_path / "cache")
     first = folder.unpacked("images/set.zip")
     assert (first / "a" / "1.txt").read_text() == "one"
     (first / "mark").touch()
     assert (folder.unpacked("images/set.zip") / "mark").exists()
-    archive(path, {"a/1.txt": "two"})
+    archive(path, {"a/1.txt": "two", "b.txt": ""})
     second = folder.unpacked("images/set.zip")
     assert second != first
     assert (second / "a" / "1.txt").read_text() == "two"
+
+
+def test_the_only_outer_folder_is_entered(tmp_path: Path) -> None:
+    archive(tmp_path / "set.zip", {"outer/a/1.txt": "", "outer/b/1.txt": ""})
+    found = DataFolder(tmp_path, tmp_path / "cache").unpacked("set.zip")
+    assert sorted(path.name for path in found.iterdir()) == ["a", "b"]
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
