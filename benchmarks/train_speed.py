@@ -32,9 +32,9 @@ from twinlens.config import Config, load_config
 from twinlens.data.cache import open_store
 from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
-from twinlens.fit import settle
 from twinlens.modalities.image import Image
 from twinlens.registry import build
+from twinlens.settle import settle
 from twinlens.siamese import Siamese
 from twinlens.training.history import Progress
 from twinlens.training.loop import Ingredients, Trainer

@@ -24,9 +24,11 @@ def glyph(identity: int, example: int, side: int = 20) -> np.ndarray:
     return page
 
 
-def write_glyphs(root: Path, identities: int, examples: int, *, group: str = "") -> Path:
-    """A folder a class of PNG drawings under root (/group)."""
-    for identity in range(identities):
+def write_glyphs(
+    root: Path, identities: int, examples: int, *, group: str = "", first: int = 0
+) -> Path:
+    """A folder a class of PNG drawings under root (/group); identities count from `first`."""
+    for identity in range(first, first + identities):
         folder = root / group / f"class{identity:02d}"
         folder.mkdir(parents=True, exist_ok=True)
         for example in range(examples):

@@ -17,7 +17,8 @@ from typing import Any, Literal
 import tomli_w
 
 from twinlens.errors import ConfigError, nearest
-from twinlens.registry import Component, Kind, coerce, resolve
+from twinlens.registry import KINDS, Component, resolve
+from twinlens.settings import coerce, require, require_at_least, require_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class DataConfig:
     test_share: float = 0.1
     cache: str = ""
 
+    def __post_init__(self) -> None:
+        for name in ("validation_share", "test_share"):
+            require_share(f"data.{name}", getattr(self, name))
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -48,13 +53,16 @@ class TrainConfig:
         max_minutes: stop after this many minutes of training; 0 = no limit. A limit by the
             clock shortens the learning-rate schedule as it nears, so it still ends cooled
             down; but the steps taken then depend on the machine, so no two runs are alike.
-        learning_rate: peak; warmed up linearly over warmup_steps, then `schedule`.
+        learning_rate: peak of the learning rate.
+        warmup_steps: steps in which the learning rate rises to its peak, linearly.
+        schedule: of the learning rate after that.
         weight_decay: decoupled, on matrices and kernels only (AdamW).
         ema: decay of the exponential moving average of the weights that is saved; 0 = off.
         precision: "auto" measures bf16 autocast against float32 and takes the faster.
         validate_every: steps between validations (each also saves a checkpoint).
         patience: validations without improvement before stopping; 0 = never stop early.
         log_every: steps a log line covers.
+        gradient_clip: largest norm of the gradient; 0 = any.
     """
 
     steps: int = 3000
@@ -69,6 +77,14 @@ class TrainConfig:
     patience: int = 0
     log_every: int = 25
     gradient_clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "validate_every", "log_every")
+        require_at_least(1, {f"train.{name}": getattr(self, name) for name in counts})
+        others = ("max_minutes", "weight_decay", "warmup_steps", "patience", "gradient_clip")
+        require_at_least(0, {f"train.{name}": getattr(self, name) for name in others})
+        require(self.learning_rate > 0, "train.learning_rate", "above 0", self.learning_rate)
+        require_share("train.ema", self.ema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +101,19 @@ class Config:
     sampler: Component = field(default_factory=lambda: Component("auto"))
     train: TrainConfig = field(default_factory=TrainConfig)
 
+    def __post_init__(self) -> None:
+        require_at_least(0, {"seed": self.seed})
 
-_KINDS: tuple[Kind, ...] = ("modality", "encoder", "comparator", "loss", "miner", "sampler")
+
+_LEFT_OPEN = {"miner": ("auto", "none"), "sampler": ("auto",)}
+"""Names that stand for no component yet, by kind."""
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
     """Read a TOML file (or start from the defaults) and apply `a.b=c` overrides.
+
+    The order of overrides decides only between two of one key. An override that names another
+    component than the file does (`loss=triplet`) leaves the file's settings of the old one behind.
 
     Raises:
         ConfigError: unreadable file, unknown key, or a value of the wrong type.
@@ -105,9 +128,10 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"The configuration must be TOML. Got {path}: {error}.") from error
+    changes: dict[str, Any] = {}
     for override in overrides:
-        _apply(table, override)
-    return from_table(table)
+        _apply(changes, override)
+    return from_table(_merged(table, changes))
 
 
 def from_table(table: Mapping[str, Any]) -> Config:
@@ -128,8 +152,8 @@ def resolved(config: Config) -> Config:
     """
     changes = {
         kind: resolve(kind, component)
-        for kind in _KINDS
-        if (component := getattr(config, kind)).name not in ("auto", "none")
+        for kind in KINDS
+        if (component := getattr(config, kind)).name not in _LEFT_OPEN.get(kind, ())
     }
     return dataclasses.replace(config, **changes)
 
@@ -174,11 +198,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is Component:
         if isinstance(value, str):  # --set loss=triplet
             return Component(value)
-        default = typing.cast(Component, getattr(Config(), where)).name
-        if not isinstance(value, Mapping) or not isinstance(value.get("name", default), str):
+        if not isinstance(value, Mapping) or not isinstance(name := _name(where, value), str):
             raise ConfigError(f"{where} must be a table with a name. Got {value!r}.")
-        settings = {key: item for key, item in value.items() if key != "name"}
-        return Component(value.get("name", default), settings)
+        return Component(name, {key: item for key, item in value.items() if key != "name"})
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table. Got {value!r}.")
@@ -186,27 +208,61 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     return coerce(value, hint, where)
 
 
-def _apply(table: dict[str, Any], override: str) -> None:
+def _apply(changes: dict[str, Any], override: str) -> None:
     """Set one dotted key: the value is TOML, or a bare string."""
     key, separator, text = override.partition("=")
-    if not separator or not key:
+    *parents, last = path = [part.strip() for part in key.split(".")]
+    if not separator or not all(path):
         raise ConfigError(f"--set must read a.b=c. Got {override!r}.")
-    try:
-        value = tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *parents, last = key.strip().split(".")
-    place = table
+    place = changes
     for parent in parents:
-        inner = place.setdefault(parent, {})
-        if isinstance(inner, str) and parent in _KINDS:
-            inner = place[parent] = {"name": inner}
-        if not isinstance(inner, dict):
-            raise ConfigError(f"{key} must lie in a table, but {parent} is {inner!r}.")
-        place = inner
-    if last == "name" or not parents:
-        held = place.get(last)
-        if isinstance(held, dict) and isinstance(value, str):
-            held["name"] = value
-            return
+        place = _inner(place, parent, override)
+    value = _parsed(text.strip())
+    if not parents and last in KINDS and isinstance(value, str):
+        place, last = _inner(place, last, override), "name"  # what was set before stays
     place[last] = value
+
+
+def _parsed(text: str) -> Any:
+    """A TOML value, or the text itself."""
+    try:
+        table = tomllib.loads(f"v = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return table["v"] if len(table) == 1 else text  # several lines are no value
+
+
+def _inner(place: dict[str, Any], key: str, override: str) -> dict[str, Any]:
+    """The table under a key, made when it is missing."""
+    inner: Any = place.setdefault(key, {})
+    if not isinstance(inner, dict):
+        raise ConfigError(
+            f"--set must change one setting. Got {override!r}, but {key} is {inner!r} already."
+        )
+    return typing.cast(dict[str, Any], inner)
+
+
+def _merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with changes laid over it."""
+    merged = dict(table)
+    for key, change in changes.items():
+        held = merged.get(key)
+        if not isinstance(change, dict):
+            merged[key] = change
+            continue
+        if key in KINDS and isinstance(held, str):
+            held = {"name": held}
+        if held is not None and not isinstance(held, dict):
+            raise ConfigError(
+                f"{key} must be a table, for --set to change settings in it. Got {held!r}."
+            )
+        kept: dict[str, Any] = {} if held is None else held
+        if key in KINDS and "name" in change and change["name"] != _name(key, kept):
+            kept = {}
+        merged[key] = {**kept, **change}
+    return merged
+
+
+def _name(kind: str, table: Mapping[str, Any]) -> Any:
+    """Which component a table is of."""
+    return table.get("name", typing.cast(Component, getattr(Config(), kind)).name)

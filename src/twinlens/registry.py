@@ -14,10 +14,10 @@ positional-or-keyword and come first; settings come after the `*`.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import inspect
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 from twinlens.errors import ConfigError, PluginError, nearest
+from twinlens.settings import coerce, is_plain
 
 Kind = Literal["modality", "encoder", "comparator", "loss", "miner", "sampler"]
 KINDS: tuple[Kind, ...] = typing.get_args(Kind)
@@ -53,22 +54,22 @@ def register(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
     """Class decorator that makes a component known under `name`.
 
     Raises:
-        PluginError: the name is taken by another class, or a setting lacks a type or default.
+        PluginError: the name is taken by another class, a setting lacks a type or default, or has
+            one that a configuration file cannot hold.
     """
 
     def add(cls: type[T]) -> type[T]:
+        if name in ("auto", "none"):
+            raise PluginError(f'A {kind} must not be named "auto" or "none". Got {name!r}.')
         known = _components[kind].get(name)
-        if known is not None and known.__qualname__ != cls.__qualname__:
+        # The same class again is a file that was imported again.
+        if known is not None and _origin(known) != _origin(cls):
             raise PluginError(
                 f"A {kind} name must be new. Got {name!r}, which is {known.__module__}."
                 f"{known.__qualname__}. Register {cls.__qualname__} under another name."
             )
         for setting in _parameters(cls).values():
-            if setting.default is inspect.Parameter.empty:
-                raise PluginError(
-                    f"Every setting of a {kind} must have a default. "
-                    f"Got none for {setting.name!r} of {cls.__qualname__}. Give it one."
-                )
+            _check_setting(kind, cls, setting)
         _components[kind][name] = cls
         return cls
 
@@ -107,7 +108,7 @@ def resolve(kind: Kind, component: Component) -> Component:
     """
     cls = lookup(kind, component.name)
     parameters = _parameters(cls)
-    hints = typing.get_type_hints(cls.__init__)
+    hints = _hints(cls)
     settings: dict[str, Setting] = {key: p.default for key, p in parameters.items()}
     for key, value in component.settings.items():
         if key not in parameters:
@@ -115,7 +116,7 @@ def resolve(kind: Kind, component: Component) -> Component:
                 f"{kind}.{key} must be a setting of {component.name!r}. "
                 f"Got an unknown key. {nearest(key, parameters)}"
             )
-        settings[key] = coerce(value, hints.get(key, str), f"{kind}.{key}")
+        settings[key] = coerce(value, hints[key], f"{kind}.{key}")
     return Component(component.name, MappingProxyType(settings))
 
 
@@ -123,39 +124,6 @@ def build(kind: Kind, component: Component, *given: object, **named: object) -> 
     """Instantiate a component; `given` and `named` are what the framework supplies."""
     resolved = resolve(kind, component)
     return lookup(kind, component.name)(*given, **named, **resolved.settings)
-
-
-def coerce(value: object, hint: Any, where: str) -> Any:
-    """`value` as the type that `hint` declares, or an error that says where it is wrong.
-
-    >>> coerce(1, float, "loss.margin")
-    1.0
-    """
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        choices = typing.get_args(hint)
-        if value in choices:
-            return value
-        raise ConfigError(f"{where} must be one of {', '.join(map(str, choices))}. Got {value!r}.")
-    if origin in (typing.Union, types.UnionType):
-        options = typing.get_args(hint)
-        if value is None and type(None) in options:
-            return None
-        for option in (o for o in options if o is not type(None)):
-            try:
-                return coerce(value, option, where)
-            except ConfigError:
-                continue
-    elif origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(coerce(item, typing.get_args(hint)[0], where) for item in value)
-    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    elif hint in (bool, int, str) and type(value) is hint:
-        return value
-    elif isinstance(hint, type) and isinstance(value, hint):
-        return value
-    expected = getattr(hint, "__name__", str(hint))
-    raise ConfigError(f"{where} must be of type {expected}. Got {value!r}.")
 
 
 def load_plugin(path: Path) -> list[tuple[Kind, str]]:
@@ -166,23 +134,32 @@ def load_plugin(path: Path) -> list[tuple[Kind, str]]:
     """
     if not path.is_file():
         raise PluginError(f"A plugin must be a Python file. Got {path}, which is not a file.")
-    module_name = f"twinlens_plugin_{path.stem}"
+    # Two files of one name are two modules.
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
+    module_name = f"twinlens_plugin_{path.stem}_{digest}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise PluginError(f"A plugin must be a Python file (.py). Got {path}.")
     module = importlib.util.module_from_spec(spec)
+    before: dict[Kind, dict[str, type[Any]]] = {
+        kind: dict(known) for kind, known in _components.items()
+    }
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except PluginError:
-        raise
-    except Exception as error:
-        raise PluginError(f"The plugin {path} must import. Got {error!r}.") from error
-    found = [
+    except (Exception, SystemExit) as error:
+        _components.update(before)  # nothing of a plugin that failed stays
+        del sys.modules[module_name]
+        if isinstance(error, PluginError):
+            raise
+        raise PluginError(
+            f"The plugin {path} must import. Got {type(error).__name__}: {error}. Correct it."
+        ) from error
+    found: list[tuple[Kind, str]] = [
         (kind, name)
         for kind in KINDS
         for name, cls in _components[kind].items()
-        if cls.__module__ == module_name
+        if before[kind].get(name) is not cls or cls.__module__ == module_name
     ]
     if not found:
         raise PluginError(
@@ -193,9 +170,21 @@ def load_plugin(path: Path) -> list[tuple[Kind, str]]:
 
 
 def load_entry_points() -> None:
-    """Import every installed plugin (entry points of the group `twinlens.plugins`)."""
+    """Import every installed plugin (entry points of the group `twinlens.plugins`).
+
+    Raises:
+        PluginError: one fails to import; names it.
+    """
     for entry in entry_points(group="twinlens.plugins"):
-        entry.load()
+        try:
+            entry.load()
+        except PluginError:
+            raise
+        except Exception as error:
+            raise PluginError(
+                f"The installed plugin {entry.name!r} ({entry.value}) must import. "
+                f"Got {type(error).__name__}: {error}. Upgrade or uninstall its package."
+            ) from error
 
 
 def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
@@ -206,3 +195,43 @@ def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
         for key, p in signature.parameters.items()
         if p.kind is inspect.Parameter.KEYWORD_ONLY
     }
+
+
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    """The declared type of each argument of a component."""
+    try:
+        return typing.get_type_hints(cls.__init__)
+    except NameError as error:
+        raise PluginError(
+            f"The types of {cls.__qualname__}'s arguments must be known when it is defined. "
+            f"Got an error: {error}. Import them, also outside of TYPE_CHECKING."
+        ) from error
+
+
+def _origin(cls: type[Any]) -> tuple[str, str]:
+    return cls.__module__, cls.__qualname__
+
+
+def _check_setting(kind: Kind, cls: type[Any], setting: inspect.Parameter) -> None:
+    """Raises:
+    PluginError: a configuration file could not hold the setting.
+    """
+    what = f"{setting.name!r} of {cls.__qualname__}"
+    if setting.name == "name":
+        raise PluginError(f'No setting may be called "name". Got one in {cls.__qualname__}.')
+    if setting.default is inspect.Parameter.empty:
+        raise PluginError(
+            f"Every setting of a {kind} must have a default. Got none for {what}. Give it one."
+        )
+    hint = _hints(cls).get(setting.name)
+    if hint is None or not is_plain(hint):
+        raise PluginError(
+            f"Every setting of a {kind} must be typed bool, int, float, str, a Literal or a tuple "
+            f"of those with ..., which TOML can hold. Got {hint} for {what}. Change its type."
+        )
+    try:
+        coerce(setting.default, hint, setting.name)
+    except ConfigError as error:
+        raise PluginError(
+            f"A default must be of the declared type. Got {what}: {error} Change one of them."
+        ) from error

@@ -74,6 +74,9 @@ class Siamese(nn.Module):
                 "Every input value must be finite. Got NaN or infinity. Clean the data."
             )
         embeddings = self.encode(values, mask)
+        looks = [self.encode(view, mask) for view in self.modality.views(values, mask)]
+        if looks:
+            embeddings = self.comparator.project(torch.stack([embeddings, *looks]).mean(0))
         if not torch.isfinite(embeddings).all():
             raise BundleError(
                 "Embeddings must be finite. Got NaN or infinity from finite input: the weights "

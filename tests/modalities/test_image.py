@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from PIL import Image as Pillow
 
 from drawings import write_glyphs
+from twinlens.errors import ConfigError
 from twinlens.modalities import Image
 from twinlens.modalities.base import Modality
 from twinlens.registry import settings_of
+from twinlens.testing import broken, check_modality
 
 
 def settled(refs: list[Path]) -> dict[str, object]:
@@ -101,3 +104,38 @@ def test_collate_pads_at_the_end_and_masks() -> None:
     assert batch.mask.sum((1, 2)).tolist() == [6, 4]
     assert (batch.values[:, 0][~batch.mask] == 0).all()
     assert modality.collate([np.zeros((1, 2, 2), np.uint8)] * 2).mask is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"fit": "native"},
+        {"fit": "native", "background": "photo", "flip": 0.5},
+        {"fit": "pad", "background": "dark", "colour": "rgb", "turned_classes": "off"},
+        {"fit": "native", "stroke_width": 0.5, "elastic": 0.0},
+    ],
+)
+def test_the_contract(changed: dict[str, Any]) -> None:
+    assert [str(result) for result in broken(check_modality("image", changed))] == []
+
+
+@pytest.mark.parametrize("background", ["light", "dark", "photo"])
+def test_floats_are_not_written_to(background: Any) -> None:
+    values = torch.full((1, 1, 2, 2), 51.0)
+    Image(background=background).normalise(values)
+    assert (values == 51).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"size": 0}, "modality.size must be at least 1. Got 0"),
+        ({"max_side": -1}, "modality.max_side"),
+        ({"rotation_deg": -5.0}, "modality.rotation_deg must be at least 0. Got -5.0"),
+        ({"flip": 2.0}, "modality.flip must be between 0 and 1. Got 2.0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Image(**changed)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from twinlens.comparators.base import Comparator
 from twinlens.registry import register
+from twinlens.settings import require_at_least
 
 
 @register("comparator", "learned")
@@ -25,8 +26,13 @@ class Learned(Comparator):
         dim: width of an embedding.
         hidden: width of the hidden layer; 0 = one linear layer, as Koch.
         chunk: pairs scored at once by `matrix`, which bounds its memory.
+
+        Raises:
+            ConfigError: a setting is out of range.
         """
         super().__init__()
+        require_at_least(0, {"comparator.hidden": hidden})
+        require_at_least(1, {"comparator.chunk": chunk})
         self.chunk = chunk
         self.head = (
             nn.Sequential(nn.Linear(2 * dim, hidden), nn.ReLU(), nn.Linear(hidden, 1))

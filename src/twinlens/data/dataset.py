@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -54,6 +53,16 @@ class Dataset:
         """The path or value of one modality for each example."""
         return [e.fields[modality] for e in self.examples]
 
-    def select(self, positions: Sequence[int] | IntArray) -> Dataset:
-        """The examples at these positions, kept in this order, with labels only."""
-        return Dataset(self.root, tuple(self.examples[int(i)] for i in positions), "labels")
+    def subset(self, positions: IntArray) -> Dataset:
+        """The examples at sorted positions, with the pairs or triplets that lie among them."""
+        place = np.full(len(self), -1, np.int64)
+        place[positions] = np.arange(len(positions))
+        pairs, triplets = self.pairs, self.triplets
+        if pairs is not None:
+            kept = (place[pairs.left] >= 0) & (place[pairs.right] >= 0)
+            pairs = Pairs(place[pairs.left[kept]], place[pairs.right[kept]], pairs.same[kept])
+        if triplets is not None:
+            corners = np.stack([triplets.anchor, triplets.positive, triplets.negative])  # [3, n]
+            triplets = Triplets(*place[corners[:, (place[corners] >= 0).all(0)]])
+        examples = tuple(self.examples[int(i)] for i in positions)
+        return Dataset(self.root, examples, self.kind, pairs, triplets)

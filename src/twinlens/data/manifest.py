@@ -67,6 +67,30 @@ def scan(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Sc
     return Scan(dataset, tuple(log.problems))
 
 
+def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
+    """Paths of inputs without any label: a file, all files below a folder, or those of a table.
+
+    Raises:
+        DataError: there is none, or something is wrong; names every file and row.
+    """
+    if path.is_dir():
+        log = ProblemLog()
+        found = examples_of(
+            path, walk(path, log), modality=modality, suffixes=_suffixes(modality), log=log
+        )
+        log.refuse(str(path))
+        inputs = [example.fields[modality] for example in found]
+    elif path.suffix.lower() in tables.SUFFIXES:
+        inputs = read_dataset(path, modality=modality).refs(modality)
+    elif path.exists():
+        inputs = [str(path)]
+    else:
+        raise DataError(f"The inputs must exist. Got {path}. Correct the path.")
+    if not inputs:
+        raise DataError(f"{path} must hold {modality} files. Got none. Correct the path.")
+    return inputs
+
+
 def _read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
     if path.is_dir():
         return _read_folder(path, modality=modality, group=group, log=log)

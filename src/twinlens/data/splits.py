@@ -12,7 +12,6 @@ import numpy as np
 from twinlens.data.dataset import Dataset
 from twinlens.data.units import Side, deal, deal_identities, units_of
 from twinlens.errors import ConfigError, DataError
-from twinlens.types import IntArray, Pairs, Triplets
 
 MOST_SHARED = 100
 """Duplicate contents that an audit lists; the rest are counted."""
@@ -116,7 +115,7 @@ def split(
     shares: dict[Side, float] = {"test": test_share, "validation": validation_share}
     dealt = deal_identities if dataset.kind == "labels" else deal
     taken = dealt(units, shares=shares, rng=rng, source=str(dataset.root))
-    sides: dict[Side, Dataset] = {side: _subset(dataset, taken[side]) for side in taken}
+    sides: dict[Side, Dataset] = {side: dataset.subset(taken[side]) for side in taken}
     shared = _shared_content(sides, content or {})
     audit = Audit(
         unit=units.kind,
@@ -165,22 +164,6 @@ def assert_disjoint(splits: Splits) -> None:
                         f"The sides of a split must share no {kind}. Got {value!r} in "
                         f"{owner[name]} and {side}. Split the whole data set anew."
                     )
-
-
-def _subset(dataset: Dataset, positions: IntArray) -> Dataset:
-    """The examples at sorted positions with the pairs or triplets among them."""
-    examples = tuple(dataset.examples[int(i)] for i in positions)
-    place = np.full(len(dataset), -1, np.int64)
-    place[positions] = np.arange(len(positions))
-    pairs, triplets = dataset.pairs, dataset.triplets
-    if pairs is not None:
-        kept = place[pairs.left] >= 0
-        pairs = Pairs(place[pairs.left[kept]], place[pairs.right[kept]], pairs.same[kept])
-    if triplets is not None:
-        kept = place[triplets.anchor] >= 0
-        columns = (triplets.anchor, triplets.positive, triplets.negative)
-        triplets = Triplets(*(place[column[kept]] for column in columns))
-    return Dataset(dataset.root, examples, dataset.kind, pairs, triplets)
 
 
 def _audit(dataset: Dataset) -> SideAudit:

@@ -35,6 +35,13 @@ class Units:
     members: tuple[IntArray, ...]
     weights: IntArray
 
+    def of(self) -> IntArray:
+        """[n] int64: the unit of each example."""
+        unit = np.zeros(sum(map(len, self.members)), np.int64)
+        for number, members in enumerate(self.members):
+            unit[members] = number
+        return unit
+
 
 def units_of(dataset: Dataset) -> Units:
     """Groups where there are any, else identities; for given pairs or triplets, what they connect.
@@ -67,14 +74,16 @@ def deal_identities(
     Raises:
         DataError: there are too few.
     """
-    order = list(rng.permutation(len(units.members)))
+    left = [int(unit) for unit in rng.permutation(len(units.members))]
     chosen: dict[Side, list[int]] = {"train": [], "validation": [], "test": []}
+    sides: list[Side] = [side for side in chosen if shares.get(side, 1)]
+    for side in sides:  # first what each cannot do without
+        while left and units.weights[chosen[side]].sum() < FEWEST:
+            chosen[side].append(left.pop())
     for side, share in shares.items():
-        wanted = round(share * len(units.members))
-        while share and order and _short(units, chosen[side], wanted):
-            chosen[side].append(int(order.pop()))
-    chosen["train"] = [int(unit) for unit in order]
-    sides = [side for side in chosen if shares.get(side, 1)]
+        while left and len(chosen[side]) < round(share * len(units.members)):
+            chosen[side].append(left.pop())
+    chosen["train"] += left
     if min(int(units.weights[chosen[side]].sum()) for side in sides) < FEWEST:
         raise DataError(_too_few(units, len(sides), source))
     return {side: _positions(units, taken) for side, taken in chosen.items()}
@@ -92,7 +101,7 @@ def deal(
         DataError: there are fewer parts than sides.
     """
     total = int(units.weights.sum())
-    lacking = {side: share * total for side, share in shares.items() if share}
+    lacking: dict[Side, float] = {side: share * total for side, share in shares.items() if share}
     lacking["train"] = total - sum(lacking.values())
     chosen: dict[Side, list[int]] = {"train": [], "validation": [], "test": []}
     shuffled = rng.permutation(len(units.members))
@@ -111,10 +120,6 @@ def deal(
             "that are in no other row."
         )
     return {side: _positions(units, taken) for side, taken in chosen.items()}
-
-
-def _short(units: Units, taken: list[int], wanted: int) -> bool:
-    return len(taken) < wanted or units.weights[taken].sum() < FEWEST
 
 
 def _too_few(units: Units, sides: int, source: str) -> str:

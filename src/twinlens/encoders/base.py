@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from twinlens.errors import ConfigError
+
 
 class Encoder(nn.Module, ABC):
     """Normalised batch -> embeddings. Every branch of a Siamese network is this one module.
@@ -33,3 +35,16 @@ class Encoder(nn.Module, ABC):
         Returns:
             [batch, dim] float32. Padding, batch order and batch size never change a row.
         """
+
+    def require_axes(self, count: int) -> None:
+        """Check that this encoder can take inputs of so many axes. For subclasses to call.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        if count not in self.axes:
+            can = " or ".join(f"{n} {'axis' if n == 1 else 'axes'}" for n in self.axes)
+            raise ConfigError(
+                f"encoder.name must fit the inputs. Got one for inputs of {can} after the "
+                f"channels, but inputs of {count}. Choose another encoder."
+            )

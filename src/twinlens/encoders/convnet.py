@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from twinlens.encoders.base import Encoder
 from twinlens.functional.pool import downsample_mask, grid_pool
 from twinlens.registry import register
+from twinlens.settings import require, require_at_least, require_share
 
 
 @register("encoder", "convnet")
@@ -44,8 +45,19 @@ class ConvNet(Encoder):
         stem_stride: of the first convolution.
         grid: the pooled features are grid × grid cells.
         dropout: share of pooled features zeroed in training.
+
+        Raises:
+            ConfigError: a setting is out of range, or there are not as many strides as widths.
         """
         super().__init__()
+        require_at_least(1, {"encoder.dim": dim, "encoder.widths": widths, "encoder.grid": grid})
+        require_at_least(1, {"encoder.strides": strides, "encoder.stem_stride": stem_stride})
+        require_share("encoder.dropout", dropout)
+        require(len(widths) > 0, "encoder.widths", "one number or more", widths)
+        many = f"as many numbers as encoder.widths ({len(widths)})"
+        require(len(strides) == len(widths), "encoder.strides", many, strides)
+        if shape is not None:
+            self.require_axes(len(shape) - 1)
         self.dim = dim
         self.grid = grid
         self.stem = _ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
@@ -58,6 +70,7 @@ class ConvNet(Encoder):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        self.require_axes(values.ndim - 2)
         x = values.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x = torch.relu_(x)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from twinlens.encoders.base import Encoder
 from twinlens.functional.pool import grid_pool
 from twinlens.registry import register
+from twinlens.settings import require_at_least, require_share
 
 _DEFAULT_GRID = 16
 """Used when sizes vary and `grid` is 0: strokes of a 105-pixel character still show in 16 cells."""
@@ -49,8 +50,16 @@ class Mlp(Encoder):
             sizes vary.
         norm: normalisation of each hidden layer. "layer" does not depend on the batch.
         dropout: share of hidden features zeroed in training.
+
+        Raises:
+            ConfigError: a setting is out of range.
         """
         super().__init__()
+        require_at_least(1, {"encoder.dim": dim, "encoder.hidden": hidden})
+        require_at_least(0, {"encoder.grid": grid})
+        require_share("encoder.dropout", dropout)
+        if shape is not None:
+            self.require_axes(len(shape) - 1)
         self.dim = dim
         self.grid = grid or (_DEFAULT_GRID if shape is None else 0)
         width = math.prod(shape) if shape is not None and not grid else channels * self.grid**2
@@ -65,6 +74,7 @@ class Mlp(Encoder):
         self.layers = nn.Sequential(*layers, nn.Linear(width, dim))
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        self.require_axes(values.ndim - 2)
         if self.grid:
             series = values.ndim == 3
             cells = (self.grid**2,) if series else (self.grid, self.grid)

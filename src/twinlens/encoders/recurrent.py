@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from twinlens.encoders.base import Encoder
 from twinlens.functional.pool import grid_pool, masked_mean
 from twinlens.registry import register
+from twinlens.settings import require_at_least, require_share
 
 
 @register("encoder", "recurrent")
@@ -55,8 +56,16 @@ class Recurrent(Encoder):
             read with 1.
         pooling: how steps become one embedding.
         dropout: share of features zeroed in training, after each layer.
+
+        Raises:
+            ConfigError: a setting is out of range.
         """
         super().__init__()
+        require_at_least(1, {"encoder.dim": dim, "encoder.hidden": hidden})
+        require_at_least(1, {"encoder.layers": layers, "encoder.rows": rows})
+        require_share("encoder.dropout", dropout)
+        if shape is not None:
+            self.require_axes(len(shape) - 1)
         self.dim = dim
         self.rows = 1 if shape is not None and len(shape) == 2 else rows
         width = channels * self.rows
@@ -70,6 +79,7 @@ class Recurrent(Encoder):
         self.head = nn.Linear(width, dim)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        self.require_axes(values.ndim - 2)
         if values.ndim == 3:
             values = values[:, :, None]  # [batch, channels, 1, time]
             mask = None if mask is None else mask[:, None]  # [batch, 1, time]

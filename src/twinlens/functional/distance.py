@@ -25,11 +25,13 @@ def paired_euclidean(a: Tensor, b: Tensor) -> Tensor:
 def euclidean_matrix(a: Tensor, b: Tensor) -> Tensor:
     """All Euclidean distances. [n, dim], [m, dim] -> [n, m].
 
-    Through |a|² + |b|² − 2ab, which is fast and needs no [n, m, dim]; rounding can make a tiny
-    square negative, so it is clamped at `EPS` (where the gradient is 0) before the root.
+    Through |a|² + |b|² − 2ab, which is fast and needs no [n, m, dim]. In float64, or what two near
+    duplicates of large norm differ by would drown in rounding; clamped at `EPS` before the root,
+    where the gradient is 0.
     """
-    square = a.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * a @ b.T  # [n, m]
-    return square.clamp_min(EPS).sqrt()
+    x, y = a.double(), b.double()
+    square = x.square().sum(1)[:, None] + y.square().sum(1)[None] - 2 * x @ y.T  # [n, m]
+    return square.clamp_min(EPS).sqrt().to(a.dtype)
 
 
 def paired_cosine(a: Tensor, b: Tensor) -> Tensor:

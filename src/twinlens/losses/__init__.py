@@ -1,1 +1,29 @@
+"""One file a loss."""
 
+from twinlens.losses.arcface import ArcFace
+from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex
+from twinlens.losses.circle import Circle
+from twinlens.losses.contrastive import Contrastive
+from twinlens.losses.cross_entropy import CrossEntropy
+from twinlens.losses.infonce import InfoNCE
+from twinlens.losses.multi_similarity import MultiSimilarity
+from twinlens.losses.proxy_anchor import ProxyAnchor
+from twinlens.losses.supcon import SupCon
+from twinlens.losses.triplet import Triplet
+
+__all__ = [
+    "ArcFace",
+    "Circle",
+    "Contrastive",
+    "CrossEntropy",
+    "InfoNCE",
+    "Loss",
+    "LossValue",
+    "MultiSimilarity",
+    "PairIndex",
+    "ProxyAnchor",
+    "SupCon",
+    "Targets",
+    "Triplet",
+    "TripletIndex",
+]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from twinlens.comparators.base import Comparator
@@ -41,7 +43,14 @@ Targets = Tensor | PairIndex | TripletIndex
 
 @dataclass(frozen=True, slots=True)
 class LossValue:
-    """A scalar to minimise, and named detached parts for the log ("active_share", ...)."""
+    """A scalar to minimise, and named detached parts for the log.
+
+    Attributes:
+        total: scalar, with a graph.
+        parts: the loop means each over the batches that have it. "empty_share" is in every batch:
+            1 when there was nothing to learn from, else 0. "active_share", where a loss has tuples
+            that cost nothing, is the share of the others; an empty batch has none.
+    """
 
     total: Tensor
     parts: dict[str, Tensor] = field(default_factory=dict)
@@ -57,10 +66,16 @@ class Loss(nn.Module, ABC):
     Attributes:
         consumes: what `targets` is: "labels", "pairs" or "triplets".
         needs_learned: whether only a comparator whose score is a logit makes sense.
+        trains_comparator: whether it compares by the comparator's score. One that takes a distance
+            of its own would leave the head of a learned comparator as it began.
+        gradient_is_exact: whether the gradient is the derivative of the value; not so where
+            weights are held still on purpose.
     """
 
     consumes: ClassVar[Literal["labels", "pairs", "triplets"]]
     needs_learned: ClassVar[bool] = False
+    trains_comparator: ClassVar[bool] = True
+    gradient_is_exact: ClassVar[bool] = True
 
     def __init__(self, dim: int, classes: int) -> None:
         super().__init__()
@@ -72,7 +87,7 @@ class Loss(nn.Module, ABC):
         """The loss of one batch.
 
         Args:
-            embeddings: [batch, dim] float32, already `comparator.project`ed.
+            embeddings: [batch, dim] float32 (float64 in checks), already `comparator.project`ed.
             targets: as `consumes` says.
             comparator: scores pairs; its score is larger when more alike.
 
@@ -80,3 +95,20 @@ class Loss(nn.Module, ABC):
             A scalar that is finite and >= 0 or bounded below; 0 with a gradient graph when no
             pair or triplet contributes, never NaN.
         """
+
+
+def empty(embeddings: Tensor) -> LossValue:
+    """The value of a batch that taught nothing: 0, with a graph. [batch, dim] -> scalar."""
+    zero = embeddings.sum() * 0
+    return LossValue(zero, {"empty_share": torch.ones_like(zero.detach())})
+
+
+def taught(total: Tensor, parts: Mapping[str, Tensor] | None = None) -> LossValue:
+    """The value of a batch that had something to learn from.
+
+    Args:
+        total: scalar, with a graph.
+        parts: further ones for the log, each a scalar; detached here.
+    """
+    detached = {name: part.detach() for name, part in (parts or {}).items()}
+    return LossValue(total, {"empty_share": torch.zeros_like(total.detach()), **detached})

@@ -16,7 +16,8 @@ class Miner(nn.Module, ABC):
     """Embeddings and labels -> the pairs or triplets worth learning from.
 
     Memory is bounded: nothing larger than [batch, batch] plus `limit` tuples is formed. An empty
-    answer is returned as an empty index, and the trainer counts and reports it.
+    answer is returned as an empty index, which the loss reports as "empty_share". A subclass takes
+    its settings as keyword-only arguments.
 
     Attributes:
         produces: "pairs" or "triplets".

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,19 @@ class Modality(ABC):
         """
         return dict(settings)
 
+    @classmethod
+    def samples(cls, folder: Path, rng: np.random.Generator) -> list[str]:
+        """A few small inputs for the contract tests, as references that `load` takes.
+
+        At least three, all different, and of different sizes where sizes may differ. Used by
+        `twinlens check` and tests alone; a modality without them works, but cannot be checked.
+
+        Args:
+            folder: empty; for files.
+            rng: of all that is random in them.
+        """
+        return []
+
     @property
     @abstractmethod
     def preparation(self) -> Mapping[str, Setting]:
@@ -88,13 +102,31 @@ class Modality(ABC):
             DataError: the input is empty or of an impossible shape.
         """
 
+    def describe(self, raw: Any) -> Mapping[str, str]:
+        """Properties of a loaded input in which a data set may be mixed: name -> value."""
+        return {}
+
     @abstractmethod
     def normalise(self, values: Tensor) -> Tensor:
-        """Storage dtype -> float32 centred for the encoder; 0 is the background."""
+        """Storage dtype -> float32 centred for the encoder; 0 is the background.
+
+        Each example by itself, and without writing to the input.
+        """
 
     def augment(self, values: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
-        """Label-preserving random change of a normalised batch. Shapes stay."""
+        """Label-preserving random change of a normalised batch.
+
+        Shapes stay, padding stays 0, the input is not written to, and all randomness comes from
+        the generator.
+        """
         return values
+
+    def views(self, values: Tensor, mask: Tensor | None) -> Iterator[Tensor]:
+        """Further looks at a normalised batch, whose embeddings are averaged with its own.
+
+        Always the same ones, so that embedding stays deterministic. Shapes stay.
+        """
+        return iter(())
 
     def vary(self, values: Tensor, variant: Tensor) -> Tensor:
         """Turn each example into its variant-th derived class; variant 0 changes nothing.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from twinlens.functional import warp
 from twinlens.modalities.base import Array, Modality
 from twinlens.modalities.decode import SUFFIXES, Fit, Pixels, is_grey, read_image, to_array
 from twinlens.registry import Setting, register
+from twinlens.settings import require, require_at_least
 
 _SAMPLE = 64
 """How many pictures `settle` looks at."""
@@ -46,6 +47,7 @@ class Image(Modality):
         flip: float = 0.0,
         brightness: float = 0.2,
         contrast: float = 0.3,
+        views: int = 1,
     ) -> None:
         """Args:
         size: side in pixels that every picture is brought to.
@@ -63,7 +65,19 @@ class Image(Modality):
         stroke_width: share of pictures thickened or thinned; for ink only.
         flip: share of pictures mirrored left to right, as the same class.
         brightness, contrast: half-widths of the random light change; for photos only.
+        views: how many looks at a picture are embedded and averaged in service: itself, and copies
+            changed as by rotation_deg, scale and shear, always the same. Costs as many times the
+            work, and gains about as much as twice the training.
+
+        Raises:
+            ConfigError: a setting is out of range.
         """
+        require_at_least(1, {"modality.size": size, "modality.max_side": max_side})
+        widths = {"rotation_deg": rotation_deg, "scale": scale, "shear": shear, "shift": shift}
+        light = {"elastic": elastic, "brightness": brightness, "contrast": contrast}
+        require_at_least(0, {f"modality.{name}": n for name, n in {**widths, **light}.items()})
+        for name, share in {"stroke_width": stroke_width, "flip": flip}.items():
+            require(0 <= share <= 1, f"modality.{name}", "between 0 and 1", share)
         self.size = size
         self.max_side = max_side
         self.fit: Fit = fit
@@ -75,6 +89,7 @@ class Image(Modality):
         self.scale, self.shear, self.shift = scale, shear, shift
         self.elastic, self.stroke_width, self.flip = elastic, stroke_width, flip
         self.brightness, self.contrast = brightness, contrast
+        self.looks = views
 
     @classmethod
     def settle(cls, settings: Mapping[str, Setting], refs: Sequence[str]) -> dict[str, Setting]:
@@ -90,6 +105,16 @@ class Image(Modality):
             settled["turned_classes"] = "off" if settled["background"] == "photo" else "on"
         return settled
 
+    @classmethod
+    def samples(cls, folder: Path, rng: np.random.Generator) -> list[str]:
+        refs: list[str] = []
+        for number, (height, width) in enumerate([(20, 20), (31, 18), (12, 27), (9, 9)]):
+            page = np.full((height, width), 255, np.uint8)
+            page[2:-2, 2:-2] = rng.integers(0, 2, (height - 4, width - 4)) * 255
+            refs.append(str(folder / f"{number}.png"))
+            PIL.Image.fromarray(page).save(refs[-1])
+        return refs
+
     @property
     def preparation(self) -> Mapping[str, Setting]:
         return {
@@ -98,7 +123,13 @@ class Image(Modality):
             "fit": self.fit,
             "channels": self._channels,
             "background": self.background,
+            **(self._look_settings if self.looks > 1 else {}),
         }
+
+    @property
+    def _look_settings(self) -> Mapping[str, Setting]:
+        widths = (self.rotation_rad, self.scale, self.shear)
+        return {"views": self.looks, "view_widths": widths}
 
     @property
     def channels(self) -> int:
@@ -120,12 +151,24 @@ class Image(Modality):
         return {"size": f"{raw.width} × {raw.height}", "mode": raw.mode}
 
     def normalise(self, values: Tensor) -> Tensor:
-        unit = values.float().div_(255)
+        unit = values.to(torch.float32, copy=True).div_(255)
         if self.background == "light":
             return 1 - unit
         if self.background == "photo":
             return unit.sub_(0.5).mul_(4)
         return unit
+
+    def views(self, values: Tensor, mask: Tensor | None) -> Iterator[Tensor]:
+        maps = warp.random_affine(
+            self.looks - 1,
+            rotation_rad=self.rotation_rad,
+            log_scale=self.scale,
+            shear=self.shear,
+            shift=0.0,
+            generator=torch.Generator().manual_seed(0),
+        )
+        for affine in maps:
+            yield warp.resample(values, affine.expand(len(values), 2, 3), None, mask)
 
     def vary(self, values: Tensor, variant: Tensor) -> Tensor:
         return warp.quarter_turns(values, variant)

@@ -28,6 +28,7 @@ class TrainingState:
         best_score: best validation score so far, or None.
         best_step: where it was.
         precision: as measured when the run began.
+        data: hash of what is trained on.
     """
 
     step: int = 0
@@ -35,6 +36,7 @@ class TrainingState:
     best_score: float | None = None
     best_step: int = 0
     precision: str = "float32"
+    data: str = ""
 
 
 def save_checkpoint(
@@ -104,10 +106,15 @@ def load_checkpoint(
 
 
 def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Moments are laid out in memory as their parameters are: the fused AdamW runs over raw memory
+    and would pair the wrong numbers for channels-last kernels."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimiser."):
             _, index, name = key.split(".", 2)
-            entries.setdefault(int(index), {})[name] = tensor
+            like = parameters[int(index)]
+            entry = entries.setdefault(int(index), {})
+            entry[name] = tensor if tensor.ndim == 0 else torch.empty_like(like).copy_(tensor)
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": entries, "param_groups": groups})

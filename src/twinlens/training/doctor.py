@@ -33,14 +33,14 @@ class Finding:
         code: stable name of the claim.
         severity: "error" = do not use the model, "warning" = it could be better, "info".
         message: what was seen, in words.
-        number: the number behind it.
+        number: the number behind it; None when there is none.
         advice: what to change.
     """
 
     code: str
     severity: Literal["info", "warning", "error"]
     message: str
-    number: float
+    number: float | None
     advice: str
 
 
@@ -75,13 +75,12 @@ def diagnose(symptoms: Symptoms) -> list[Finding]:
         *_dominance(symptoms.class_sizes),
     ]
     if not found:
-        score = symptoms.validation_score
         return [
             Finding(
                 "healthy",
                 "info",
                 "Nothing unusual: the embedding is spread out and the loss had work to do.",
-                float("nan") if score is None else score,
+                symptoms.validation_score,
                 "Nothing to change.",
             )
         ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+LOG = "log.jsonl"
+"""Name of the log in the folder of a training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,22 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a listener is told while training goes on."""
+    """What a listener is told while training goes on.
+
+    Attributes:
+        step, steps: done, and to be done at most.
+        line: of the log, when one was made.
+        seconds_left: as far as can be told.
+        message: in words, for a person.
+        passing: whether the message is soon out of date ("decoding 3 of 9"), so not worth a line.
+    """
 
     step: int
     steps: int
     line: LogLine | None = None
     seconds_left: float | None = None
     message: str = ""
+    passing: bool = False
 
 
 class Listener(Protocol):
@@ -56,6 +68,17 @@ class Silent:
         return None
 
 
+class Everyone:
+    """Tells several listeners."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self.listeners = listeners
+
+    def update(self, event: Progress) -> None:
+        for listener in self.listeners:
+            listener.update(event)
+
+
 @dataclass(slots=True)
 class History:
     """All log lines of a run; each is appended to a JSONL file as it is made."""
@@ -66,12 +89,7 @@ class History:
     @classmethod
     def resume(cls, path: Path, step: int) -> History:
         """The lines up to `step`; later ones, of steps that will be taken again, are dropped."""
-        kept: list[LogLine] = []
-        if path.exists():
-            for text in path.read_text(encoding="utf-8").splitlines():
-                line = _parse(text)
-                if line is not None and line.step <= step:
-                    kept.append(line)
+        kept = [line for line in read_log(path) if line.step <= step]
         path.write_text("".join(_dump(line) for line in kept), encoding="utf-8")
         return cls(path, kept)
 
@@ -93,6 +111,14 @@ class History:
             for i, line in enumerate(self.lines)
             if i % stride == 0 or line.validation is not None or i == len(self.lines) - 1
         ]
+
+
+def read_log(path: Path) -> list[LogLine]:
+    """All lines of a log; none when there is no file."""
+    if not path.exists():
+        return []
+    parsed = map(_parse, path.read_text(encoding="utf-8").splitlines())
+    return [line for line in parsed if line is not None]
 
 
 def _dump(line: LogLine) -> str:

@@ -20,7 +20,8 @@ from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletInd
 from twinlens.miners.base import Miner
 from twinlens.siamese import Siamese
 from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from twinlens.training.history import History, Listener, LogLine, Progress, Silent
+from twinlens.training.doctor import watch
+from twinlens.training.history import LOG, History, Listener, LogLine, Progress, Silent
 from twinlens.training.interrupt import Interrupt
 from twinlens.training.optimisation import (
     WeightAverage,
@@ -63,6 +64,7 @@ class Trainer:
         config: resolved.
         folder: for the checkpoint and the log; must exist.
         listener: told of every log line.
+        data: hash of what is trained on; a run is resumed on the same data only.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class Trainer:
         config: Config,
         folder: Path,
         listener: Listener | None = None,
+        *,
+        data: str = "",
     ) -> None:
         self.siamese = ingredients.siamese
         self.loss = ingredients.loss
@@ -81,21 +85,22 @@ class Trainer:
         self.config = config
         self.settings = config.train
         self.checkpoint = folder / "checkpoint.safetensors"
-        self.log = folder / "log.jsonl"
+        self.log = folder / LOG
         self.listener = listener or Silent()
         self.optimiser = build_optimiser([self.siamese, self.loss], self.settings)
         self.average = WeightAverage(self.siamese, self.settings.ema)
         self.best = copy.deepcopy(self.siamese)
-        self.state = TrainingState()
+        self.state = TrainingState(data=data)
         self.history = History(self.log)
         self.generator = torch.Generator()
         self._group = _StepGroup()
+        self._warned: set[str] = set()
 
     def run(self, *, resume: bool = False) -> Siamese:
         """Train to the end and return the network that validated best, in evaluation mode.
 
         Raises:
-            TrainingError: the loss is not finite, or the checkpoint does not fit.
+            TrainingError: the loss is not finite, or the checkpoint or the data does not fit.
             KeyboardInterrupt: after Ctrl-C; the state is saved and `resume` goes on.
         """
         self._begin(resume)
@@ -121,9 +126,15 @@ class Trainer:
 
     def _begin(self, resume: bool) -> None:
         if resume:
+            data = self.state.data
             self.state = load_checkpoint(
                 self.checkpoint, modules=self._modules(), optimiser=self.optimiser
             )
+            if self.state.data != data:
+                raise TrainingError(
+                    "--resume needs the data that the run was started with. Got other examples, "
+                    "files or labels. Bring the data back, or start anew with --overwrite."
+                )
             self.history = History.resume(self.log, self.state.step)
             return
         self.log.unlink(missing_ok=True)
@@ -230,6 +241,17 @@ class Trainer:
         progress = self._progress()
         left = self.state.seconds * (1 - progress) / progress if progress else None
         self.listener.update(Progress(self.state.step, self.settings.steps, line, left))
+        if validate:
+            self._warn()
+
+    def _warn(self) -> None:
+        """Say once, while there is time to stop, what the log already shows to go wrong."""
+        for finding in watch(self.history.lines):
+            if finding.code not in self._warned:
+                self._warned.add(finding.code)
+                message = f"{finding.severity}: {finding.message} {finding.advice}"
+                steps = self.settings.steps
+                self.listener.update(Progress(self.state.step, steps, message=message))
 
     def _validated(self) -> float:
         assert self.validate is not None

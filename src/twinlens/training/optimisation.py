@@ -72,7 +72,7 @@ class WeightAverage:
                 current.append(new)
             else:
                 own.copy_(new)
-        torch._foreach_lerp_(average, current, weight)  # pyright: ignore[reportPrivateUsage]
+        torch._foreach_lerp_(average, current, weight)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from twinlens.data.dataset import Dataset
 from twinlens.errors import ConfigError
+from twinlens.registry import Setting
 from twinlens.types import IntArray, Pairs, Triplets
 
 
@@ -55,6 +57,14 @@ class Sampler(ABC):
         self.dataset = dataset
         self.variants = variants
         self.seed = seed
+
+    @classmethod
+    def settle(cls, settings: Mapping[str, Setting], dataset: Dataset) -> dict[str, Setting]:
+        """Replace every "auto" among the settings by what the training data shows.
+
+        Called once before training; what it returns is stored in the model.
+        """
+        return dict(settings)
 
     @property
     def classes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw, Sampler
 from twinlens.errors import ConfigError, DataError
-from twinlens.registry import register
+from twinlens.registry import Setting, register
 from twinlens.types import IntArray
 
 
@@ -83,6 +84,12 @@ class IdentitySampler(Sampler):
             # small and of large groups are seen about equally often.
             sizes = np.array([len(members) for members in self._members])
             self._batches = np.maximum(sizes / self._quota, 1.0)
+
+    @classmethod
+    def settle(cls, settings: Mapping[str, Setting], dataset: Dataset) -> dict[str, Setting]:
+        if settings["within"] != "auto":
+            return dict(settings)
+        return {**settings, "within": "across" if dataset.groups() is None else "group"}
 
     def draw(self, step: int, rank: int = 0) -> Draw:
         rng = self.generator(step, rank)

@@ -1,0 +1,163 @@
+"""One-shot classification on Omniglot under three protocols, each training from scratch.
+
+* `lake_accuracy_30_alphabets`: trained on the 30 background alphabets, tested on Lake's 20 runs.
+* `lake_accuracy_minimal`: trained on 5 alphabets only (mean over the two minimal sets).
+* `vinyals_5way_1shot`, `vinyals_20way_1shot`: 1,200 characters of all 50 alphabets train, the other
+  423 test, each with its quarter turns as further characters; 1,000 episodes. The original lists of
+  characters are not in the data, so each seed draws its own 1,200.
+
+No choice of any kind looks at what is tested: see configs/omniglot.toml.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.data import DataFolder
+from benchmarks.lake import SMALL_1, SMALL_2, lake_accuracy, pixel_accuracy, read_runs
+from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
+from benchmarks.trained import Figures, train_and_test
+from twinlens.bundle import Bundle
+from twinlens.config import load_config
+from twinlens.data.dataset import Dataset
+from twinlens.data.manifest import read_dataset
+from twinlens.evaluation.one_shot import one_shot_accuracy
+from twinlens.siamese import Siamese
+from twinlens.types import FloatArray, IntArray
+
+CONFIG = Path(__file__).parent / "configs" / "omniglot.toml"
+SEEDS = {"lake": 5, "small_1": 3, "small_2": 3, "vinyals": 3}
+STEPS = {"lake": 9000, "small_1": 4000, "small_2": 4000, "vinyals": 9000}
+"""Steps and not minutes, so that a seed gives the same weights again; README tells the minutes."""
+QUICK_STEPS = 60
+TRAIN_CHARACTERS = 1200
+EPISODES = 1000
+
+
+def run(options: Options) -> Result:
+    """Train and test every protocol and seed."""
+    folder = options.data
+    background = read_dataset(folder.unpacked("images/omniglot_background.zip"))
+    runs = read_runs(folder.unpacked("images/omniglot_oneshot_runs.zip"))
+
+    def lake(bundle: Bundle) -> Figures:
+        return {"accuracy": lake_accuracy(bundle.siamese, runs)}
+
+    found: dict[str, list[Figures]] = {}
+    for protocol, dataset in (
+        ("lake", background),
+        ("small_1", alphabets(background, SMALL_1)),
+        ("small_2", alphabets(background, SMALL_2)),
+    ):
+        found[protocol] = [
+            trained(protocol, dataset, seed, lake, options)
+            for seed in options.seed_range(SEEDS[protocol])
+        ]
+    found["vinyals"] = [
+        vinyals(folder, seed, options) for seed in options.seed_range(SEEDS["vinyals"])
+    ]
+    notes = (
+        f"parameters: {found['lake'][0]['parameters']:.0f}",
+        f"nearest neighbour on pixels, Lake's runs: {pixel_accuracy(runs):.4f}",
+    )
+    return Result(metrics(found), options.seed_range(SEEDS["lake"]), {"runs": found}, notes)
+
+
+def metrics(found: dict[str, list[Figures]]) -> tuple[Metric, ...]:
+    """The benchmark's figures, each the mean over seeds with its interval."""
+    human = Anchor(0.955, "human, Lake et al. 2015")
+    arc = Anchor(0.985, "attentive recurrent comparators, Shyam et al. 2017")
+    koch = Anchor(0.920, "convolutional Siamese network (39 M parameters), Koch et al. 2015")
+    proto = Anchor(0.863, "prototypical network, in Lake et al. 2019")
+    minimal = [
+        (one["accuracy"] + two["accuracy"]) / 2
+        for one, two in zip(found["small_1"], found["small_2"], strict=True)
+    ]
+    return (
+        over_seeds(
+            "lake_accuracy_30_alphabets",
+            [figures["accuracy"] for figures in found["lake"]],
+            unit="accuracy",
+            goal=0.97,
+            beyond=0.985,
+            anchors=(human, arc, koch, proto),
+        ),
+        over_seeds("lake_accuracy_minimal", minimal, unit="accuracy", goal=0.94, beyond=0.96),
+        *(
+            over_seeds(
+                f"vinyals_{ways}way_1shot",
+                [figures[f"{ways}_way"] for figures in found["vinyals"]],
+                unit="accuracy",
+                goal=goal,
+                beyond=beyond,
+                anchors=(Anchor(anchor, "prototypical networks, Snell et al. 2017"),),
+            )
+            for ways, goal, beyond, anchor in ((5, 0.985, 0.99, 0.988), (20, 0.955, 0.97, 0.960))
+        ),
+    )
+
+
+def trained(
+    protocol: str,
+    dataset: Dataset,
+    seed: int,
+    test: Callable[[Bundle], Figures],
+    options: Options,
+) -> Figures:
+    """One training of a protocol; a quick one is a short one."""
+    steps = QUICK_STEPS if options.quick else STEPS[protocol]
+    config = load_config(CONFIG, [f"seed={seed}", f"train.steps={steps}"])
+    return train_and_test(f"{protocol}-{seed}", dataset, config, test, options)
+
+
+def vinyals(folder: DataFolder, seed: int, options: Options) -> Figures:
+    """Train on 1,200 characters of both sets and test on episodes of the other 423."""
+    both = _joined(
+        read_dataset(folder.unpacked("images/omniglot_background.zip")),
+        read_dataset(folder.unpacked("images/omniglot_evaluation.zip")),
+    )
+    order = np.random.default_rng(seed).permutation(both.labels().max() + 1)
+    known = order[both.labels()] < TRAIN_CHARACTERS
+    unseen = both.subset(np.flatnonzero(~known))
+
+    def test(bundle: Bundle) -> Figures:
+        embeddings, labels = turned(bundle.siamese, unseen)
+        return {
+            f"{ways}_way": one_shot_accuracy(
+                embeddings, labels, bundle.siamese, ways=ways, shots=1, episodes=EPISODES, seed=seed
+            ).accuracy.value
+            for ways in (5, 20)
+        }
+
+    return trained("vinyals", both.subset(np.flatnonzero(known)), seed, test, options)
+
+
+def turned(siamese: Siamese, dataset: Dataset) -> tuple[FloatArray, IntArray]:
+    """Embeddings of all examples under all four quarter turns, and labels that tell turns apart."""
+    modality = siamese.modality
+    arrays = [modality.prepare(modality.load(ref)) for ref in dataset.refs()]
+    embeddings = [
+        siamese.embed(modality.collate([np.rot90(array, turn, (1, 2)) for array in part]))
+        for turn in range(4)
+        for part in _parts(arrays, 500)
+    ]
+    labels = [dataset.labels() * 4 + turn for turn in range(4)]
+    return np.concatenate(embeddings), np.concatenate(labels)
+
+
+def alphabets(dataset: Dataset, names: Sequence[str]) -> Dataset:
+    """The examples of these alphabets only."""
+    return dataset.subset(np.array([i for i, e in enumerate(dataset.examples) if e.group in names]))
+
+
+def _joined(one: Dataset, two: Dataset) -> Dataset:
+    return dataclasses.replace(one, examples=one.examples + two.examples)
+
+
+def _parts(arrays: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    return [arrays[i : i + size] for i in range(0, len(arrays), size)]

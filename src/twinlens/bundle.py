@@ -1,0 +1,285 @@
+"""The artifact: one folder that holds a whole model, loads without pickle, notices a changed byte.
+
+config.toml          every setting: components by name, how inputs are prepared, training
+model.safetensors    weights and buffers
+evidence.json        on whom it was trained and tested, how training went, how good it is
+card.md              the same in words
+MANIFEST             format, fingerprint, and the SHA-256 of every other file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import PIL.Image
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from twinlens.assemble import build_siamese
+from twinlens.atomic import new_folder
+from twinlens.card import card
+from twinlens.config import Config, dump_config, from_table
+from twinlens.errors import BundleError, ConfigError
+from twinlens.registry import Component
+from twinlens.siamese import Siamese
+from twinlens.types import FloatArray
+
+FORMAT = 1
+MANIFEST = "MANIFEST"
+CONFIG, WEIGHTS, EVIDENCE, CARD = "config.toml", "model.safetensors", "evidence.json", "card.md"
+FILES = (CONFIG, WEIGHTS, EVIDENCE, CARD)
+BATCH_SIZE = 64
+"""Inputs decoded and embedded at once, which bounds the memory that embedding takes."""
+
+Input = str | Path | PIL.Image.Image | npt.NDArray[np.generic]
+"""What a model compares: a path, a picture in memory, or an array that the modality prepares."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A trained Siamese network with all that belongs to it.
+
+    Safe to use from several threads: nothing changes after loading.
+
+    Attributes:
+        siamese: the network, in evaluation mode.
+        config: resolved; what the network was trained with.
+        evidence: what is known of the training and of its test.
+        fingerprint: of encoder weights, preparation and comparator, 16 hex digits. Whatever was
+            computed under another fingerprint does not belong to this model.
+    """
+
+    siamese: Siamese
+    config: Config
+    evidence: Mapping[str, Any]
+    fingerprint: str
+
+    @classmethod
+    def load(cls, path: Path | str) -> Bundle:
+        """Read a bundle and check every byte of it.
+
+        Raises:
+            BundleError: it is missing, incomplete, changed, damaged, or of another version.
+        """
+        path = Path(path)
+        manifest = _read_manifest(path)
+        content = {name: _read_checked(path, name, manifest["files"]) for name in FILES}
+        try:
+            config = from_table(tomllib.loads(content[CONFIG].decode()))
+            siamese = build_siamese(config)
+        except ConfigError as error:
+            raise BundleError(
+                f"{path} must name components that are known. {error} "
+                "If it was trained with a plugin, name it: --plugin FILE."
+            ) from error
+        _load_weights(siamese, content[WEIGHTS], path)
+        found = fingerprint(siamese, config)
+        if found != manifest["fingerprint"]:
+            raise BundleError(
+                f"{path} must give the fingerprint {manifest['fingerprint']}. Got {found}: a "
+                "component is not the one it was trained with. Load it with the same version and "
+                "plugin."
+            )
+        return cls(siamese.eval(), config, json.loads(content[EVIDENCE]), found)
+
+    @classmethod
+    def save(
+        cls,
+        path: Path,
+        *,
+        siamese: Siamese,
+        config: Config,
+        evidence: Mapping[str, Any],
+        overwrite: bool = False,
+    ) -> Bundle:
+        """Write a bundle; it appears whole or not at all.
+
+        Raises:
+            BundleError: `path` exists and may not be replaced, or the weights are not finite.
+            WriteError: it cannot be written.
+        """
+        cls.require_free(path, overwrite=overwrite)
+        _require_finite(siamese, str(path))
+        mark = fingerprint(siamese, config)
+        tensors = {name: tensor.contiguous().clone() for name, tensor in siamese.weights()}
+        content = {
+            CONFIG: dump_config(config).encode(),
+            WEIGHTS: save_tensors(tensors),
+            EVIDENCE: _json(evidence),
+            CARD: card(config, evidence, mark).encode(),
+        }
+        files = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+        content[MANIFEST] = _json({"format": FORMAT, "fingerprint": mark, "files": files})
+        with new_folder(path, overwrite=overwrite) as place:
+            for name, data in content.items():
+                (place / name).write_bytes(data)
+        return cls(siamese.eval(), config, evidence, mark)
+
+    @staticmethod
+    def require_free(path: Path, *, overwrite: bool) -> None:
+        """Check that a bundle may be written to `path`.
+
+        Raises:
+            BundleError: something is there and may not be replaced.
+        """
+        if not path.exists():
+            return
+        if not overwrite:
+            raise BundleError(
+                f"{path} must not exist. Got something there. Choose another --out, or replace "
+                "it with --overwrite."
+            )
+        if not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
+            raise BundleError(
+                f"{path} must be a model to be replaced by one. Got something else, which is "
+                "left alone. Choose another --out."
+            )
+
+    def embed(
+        self,
+        inputs: Sequence[Input],
+        *,
+        batch_size: int = BATCH_SIZE,
+        progress: Progress | None = None,
+    ) -> FloatArray:
+        """Embeddings of inputs, in order. -> [n, dim] float32.
+
+        Args:
+            inputs: paths, pictures or arrays.
+            batch_size: how many are decoded and embedded at once.
+            progress: told of (done, all).
+
+        Raises:
+            DataError: an input cannot be read or prepared; names the file.
+            BundleError: the weights make NaN of it.
+        """
+        embeddings = np.zeros((len(inputs), self.siamese.dim), np.float32)
+        modality = self.siamese.modality
+        for start in range(0, len(inputs), batch_size):
+            part = inputs[start : start + batch_size]
+            arrays = [modality.prepare(self._raw(item)) for item in part]
+            embeddings[start : start + len(part)] = self.siamese.embed(modality.collate(arrays))
+            if progress is not None:
+                progress(start + len(part), len(inputs))
+        return embeddings
+
+    def score(self, a: Input, b: Input) -> float:
+        """How alike two inputs are; larger = more alike, the same from both sides.
+
+        Raises:
+            DataError: an input cannot be read or prepared; names the file.
+        """
+        left, right = self.embed([a, b])
+        return float(self.siamese.score(left[None], right[None])[0])
+
+    def _raw(self, item: Input) -> object:
+        return self.siamese.modality.load(str(item)) if isinstance(item, (str, Path)) else item
+
+
+def fingerprint(siamese: Siamese, config: Config) -> str:
+    """16 hex digits that change whenever a score might: the parts are hashed apart, then together.
+
+    Parts: the encoder (settings and weights), the preparation of inputs, the comparator.
+    """
+    parts = (
+        _part(config.encoder, siamese.encoder.state_dict()),
+        siamese.modality.fingerprint(),
+        _part(config.comparator, siamese.comparator.state_dict()),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _part(component: Component, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(_json([component.name, dict(sorted(component.settings.items()))]))
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise BundleError(
+            f"A model must be a folder that `twinlens train` wrote. Got {path}, which is "
+            f"{'a file' if path.exists() else 'not there'}. Correct the path."
+        )
+    try:
+        manifest: Any = json.loads((path / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        unfinished = (path / "checkpoint.safetensors").exists()
+        raise BundleError(
+            f"A model must hold a {MANIFEST}. Got none in {path}. "
+            + ("Its training is not finished: go on with --resume." if unfinished else
+               "Name the folder that `twinlens train` wrote.")
+        ) from error  # fmt: skip
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"{path / MANIFEST} must be readable JSON. Got: {error}. Restore it from a copy."
+        ) from error
+    if not isinstance(manifest, dict):
+        raise BundleError(f"{path / MANIFEST} must be a JSON object. Got something else.")
+    table = cast(dict[str, Any], manifest)
+    if table.get("format") != FORMAT:
+        raise BundleError(
+            f"{path} must be of format {FORMAT}. Got {table.get('format')!r}. "
+            "Load it with the version of twinlens that wrote it, or train again."
+        )
+    files, mark = table.get("files"), table.get("fingerprint")
+    if not isinstance(files, dict) or not isinstance(mark, str) or not set(FILES) <= {*files}:
+        raise BundleError(
+            f"{path / MANIFEST} must list {', '.join(FILES)} and a fingerprint. Got something "
+            "else. Restore it from a copy."
+        )
+    return table
+
+
+def _read_checked(path: Path, name: str, hashes: Mapping[str, str]) -> bytes:
+    """The bytes of one file, if they are those that the manifest names."""
+    try:
+        data = (path / name).read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path / name} must be readable. Got: {error.strerror}. Restore it from a copy."
+        ) from error
+    if hashlib.sha256(data).hexdigest() != hashes[name]:
+        raise BundleError(
+            f"{path / name} must be the file that {MANIFEST} names. Got another content: it was "
+            "changed or damaged. Restore it from a copy."
+        )
+    return data
+
+
+def _load_weights(siamese: Siamese, data: bytes, path: Path) -> None:
+    try:
+        siamese.load_state_dict(load_tensors(data))
+    except (SafetensorError, RuntimeError) as error:
+        raise BundleError(
+            f"{path / WEIGHTS} must hold the tensors of the network that {CONFIG} describes. "
+            f"Got others: {str(error).splitlines()[-1].strip()} Restore it from a copy."
+        ) from error
+    _require_finite(siamese, str(path / WEIGHTS))
+
+
+def _require_finite(siamese: Siamese, where: str) -> None:
+    for name, tensor in siamese.weights():
+        if not torch.isfinite(tensor).all():
+            raise BundleError(
+                f"The weights in {where} must be finite. Got NaN or infinity in {name}. Train "
+                "again, with a lower train.learning_rate, or restore the model from a copy."
+            )

@@ -1,0 +1,89 @@
+"""A model in words, for whoever finds its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twinlens.config import Config
+
+
+def card(config: Config, evidence: Mapping[str, Any], fingerprint: str) -> str:
+    """The model card, as Markdown.
+
+    Args:
+        config: resolved.
+        evidence: as `fit` makes it; sections that it lacks are left out.
+        fingerprint: of the model.
+
+    Source:
+        Mitchell et al. Model cards for model reporting. FAT* 2019.
+    """
+    sections = (
+        ("What it is", _what(config, fingerprint)),
+        ("What it was trained on", _data(evidence)),
+        ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
+        ("How training went", _training(evidence)),
+        ("What it must not be used for", _LIMITS),
+    )
+    return "\n".join(f"## {title}\n\n{text}\n" for title, text in sections if text)
+
+
+_LIMITS = (
+    "The figures hold for inputs like those of the test: other cameras, scanners, people or "
+    "conditions need a test of their own (`twinlens evaluate`). A score is not a probability."
+)
+
+
+def _what(config: Config, fingerprint: str) -> str:
+    return (
+        f"A Siamese network: `{config.modality.name}` inputs, encoder `{config.encoder.name}`, "
+        f"compared by `{config.comparator.name}`, trained with the loss `{config.loss.name}`. "
+        f"Fingerprint `{fingerprint}`. A score is larger when two inputs are more alike. "
+        "Every setting is in `config.toml`."
+    )
+
+
+def _data(evidence: Mapping[str, Any]) -> str:
+    audit: Mapping[str, Any] = evidence.get("split", {})
+    if not audit:
+        return ""
+    rows = ["| side | examples | identities |", "| --- | --- | --- |"]
+    for side in ("train", "validation", "test"):
+        held = audit[side]
+        rows.append(f"| {side} | {held['examples']} | {held['identities']} |")
+    shared = audit["shared_content_count"]
+    checked = f"Split by {audit['unit']}; {', '.join(audit['checks'])}. " + (
+        f"**{shared} files lie, byte for byte, on more than one side.**" if shared else ""
+    )
+    return "\n".join([*rows, "", checked.strip()])
+
+
+def _figures(evaluation: Mapping[str, Any]) -> str:
+    metrics: Mapping[str, Mapping[str, float]] = evaluation.get("metrics", {})
+    rows = [
+        f"| {name} | {m['value']:.4f} | {m['low']:.4f} to {m['high']:.4f} |"
+        for name, m in metrics.items()
+    ]
+    head = ["| metric | value | 95 % interval |", "| --- | --- | --- |"] if rows else []
+    absent: Any = evaluation.get("absent", {})
+    reasons = (
+        [f"{name}: {why}" for name, why in absent.items()]
+        if isinstance(absent, Mapping)
+        else [str(absent)]
+    )
+    without = ["", *(f"Absent: {reason}" for reason in reasons)] if reasons else []
+    return "\n".join([*head, *rows, *without]).strip()
+
+
+def _training(evidence: Mapping[str, Any]) -> str:
+    facts: Mapping[str, Any] = evidence.get("training", {})
+    findings: Sequence[Mapping[str, Any]] = evidence.get("doctor", ())
+    lines = [
+        f"{facts['steps']} steps in {facts['seconds']:.0f} s ({facts['precision']}), "
+        f"{facts['parameters']:,} parameters."
+        if facts
+        else "",
+        *(f"- {f['severity']}: {f['message']} {f['advice']}" for f in findings),
+    ]
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,100 @@
+"""`twinlens train`: from examples to a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.cli.options import AsJson, Plugins, load_plugins
+from twinlens.cli.progress import TrainingProgress
+from twinlens.config import Config, load_config
+from twinlens.fit import fit
+from twinlens.training.history import Everyone, Listener
+from twinlens.training.tensorboard import TensorBoard
+
+INTERRUPTED = 130
+
+
+def train_command(
+    data: Annotated[
+        Path, typer.Argument(help="Folder with a folder for each class, or a CSV or JSONL file.")
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of all randomness; short for --set seed=N.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the model at --out, discard an unfinished training.")
+    ] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event files.")
+    ] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a similarity function from examples and save it as one folder.
+
+    Ctrl-C saves the state and stops; --resume goes on as if nothing had happened.
+    """  # fmt: skip
+    load_plugins(plugin)
+    with TrainingProgress() as progress:
+        listeners: list[Listener] = [progress]
+        if tensorboard is not None:
+            listeners.append(TensorBoard(tensorboard))
+        try:
+            bundle = fit(
+                data,
+                out,
+                config=_config(config, settings or [], seed, resume=resume),
+                resume=resume,
+                overwrite=overwrite,
+                listener=Everyone(listeners),
+            )
+        except KeyboardInterrupt as stop:
+            typer.echo("Stopped. What was learned is kept; go on with --resume.", err=True)
+            raise typer.Exit(INTERRUPTED) from stop
+    typer.echo(json.dumps(_facts(bundle, out), indent=2) if as_json else _summary(bundle, out))
+
+
+def _config(
+    path: Path | None, settings: list[str], seed: int | None, *, resume: bool
+) -> Config | None:
+    """What the command line says; None when a resumed run shall keep what it was started with."""
+    if resume and path is None and not settings and seed is None:
+        return None
+    return load_config(path, [*settings, *([] if seed is None else [f"seed={seed}"])])
+
+
+def _facts(bundle: Bundle, out: Path) -> dict[str, Any]:
+    kept = ("data", "training", "evaluation", "doctor")
+    facts = {key: bundle.evidence[key] for key in kept}
+    return {"model": bundle.fingerprint, "path": str(out), **facts}
+
+
+def _summary(bundle: Bundle, out: Path) -> str:
+    evidence = bundle.evidence
+    training, metrics = evidence["training"], evidence["evaluation"].get("metrics", {})
+    lines = [
+        f"{out}: model {bundle.fingerprint}, {training['parameters']:,} parameters, "
+        f"{training['steps']} steps in {training['seconds']:.0f} s."
+    ]
+    if metrics:
+        lines.append("On identities that training never saw:")
+        lines += [
+            f"  {name:24} {m['value']:.4f} [{m['low']:.4f}, {m['high']:.4f}]"
+            for name, m in metrics.items()
+        ]
+    lines += [f"doctor: {f['message']} {f['advice']}" for f in evidence["doctor"]]
+    lines.append(f"Next: twinlens compare {out} A B")
+    return "\n".join(lines)

@@ -1,0 +1,233 @@
+"""One HTML page that says what was tested, on whom, how good it is and how sure that is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from twinlens.atomic import write_bytes
+from twinlens.evaluation import page
+from twinlens.evaluation.pictures import PicturePair, data_uri
+from twinlens.evaluation.plots import det_plot, histogram_plot, history_plot, roc_plot
+from twinlens.evaluation.result import Evaluation, Extreme
+
+_MEANING = {
+    "roc_auc": ("ROC-AUC", "a genuine pair scores above an impostor pair this often"),
+    "eer": ("Equal error rate", "errors where both kinds are as frequent; smaller is better"),
+    "recall_at_1": ("Recall at 1", "the most similar other example is of the same identity"),
+    "map_at_r": ("MAP at R", "how purely the same identity fills the first R places"),
+    "triplet_accuracy": ("Triplet accuracy", "given triplets in the right order"),
+}
+_SIDES = ("train", "validation", "test")
+
+
+def write_report(
+    path: Path,
+    evaluation: Evaluation,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    audit: Mapping[str, Any] | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+    pairs: Sequence[PicturePair] = (),
+    examples: Sequence[Path] | None = None,
+) -> Path:
+    """Write an evaluation as one page that needs nothing beside it.
+
+    Args:
+        path: HTML file; replaced if it exists, whole or not at all.
+        evaluation: the figures.
+        title: of the page.
+        facts: what was tested and on whom, name -> text.
+        audit: of the split, as `dataclasses.asdict` of `twinlens.data.splits.Audit`.
+        history: of training; lines with the keys step, loss and validation.
+        pairs: comparisons to show.
+        examples: file of each example that was evaluated, by position; with it the page shows the
+            worst comparisons.
+
+    Returns:
+        `path`.
+
+    Raises:
+        TwinlensError: matplotlib is not installed (the extra `plots`).
+        WriteError: `path` cannot be written.
+    """
+    parts = [
+        _header(title, evaluation),
+        page.section("What was tested, and on whom", page.facts_table(facts.items())),
+        _metrics(evaluation),
+        _pairs("Two comparisons" if len(pairs) == 2 else "Comparisons", pairs),
+        _plots(evaluation, history),
+        _worst(evaluation, examples),
+        _split(audit),
+        _method(evaluation),
+    ]
+    write_bytes(path, page.page(title, parts).encode())
+    return path
+
+
+def metric_title(name: str) -> tuple[str, str]:
+    """The name of a metric in words, and what it says.
+
+    >>> metric_title("one_shot_5_way_1_shot")[0]
+    '5-way 1-shot accuracy'
+    >>> metric_title("tar_at_fmr_0.01")[0]
+    'True accept rate at FMR 1 %'
+    """
+    if found := re.fullmatch(r"one_shot_(\d+)_way_(\d+)_shot", name):
+        ways, shots = found.groups()
+        known = "one example" if shots == "1" else f"{shots} examples"
+        return f"{ways}-way {shots}-shot accuracy", f"the right one of {ways}, knowing {known} each"
+    if found := re.fullmatch(r"tar_at_fmr_([\d.e-]+)", name):
+        rate = f"{100 * float(found[1]):g} %"
+        return (
+            f"True accept rate at FMR {rate}",
+            f"genuine pairs accepted while {rate} of others are",
+        )
+    return _MEANING.get(name, (name, ""))
+
+
+def _header(title: str, evaluation: Evaluation) -> str:
+    high, low = _kinds(evaluation)
+    numbers = [
+        ("examples", f"{evaluation.examples:,}"),
+        *([("identities", f"{evaluation.identities:,}")] if evaluation.identities else []),
+        (f"{high} pairs", f"{evaluation.genuine_pairs:,}"),
+        (f"{low} pairs", f"{evaluation.impostor_pairs:,}"),
+    ]
+    return f"<header><h1>{escape(title)}</h1>{page.counts(numbers)}</header>"
+
+
+def _kinds(evaluation: Evaluation) -> tuple[str, str]:
+    """Names of the comparisons that should score high, and of the others."""
+    return ("nearer", "farther") if evaluation.kind == "triplets" else ("genuine", "impostor")
+
+
+def _metrics(evaluation: Evaluation) -> str:
+    rows: list[str] = []
+    for name, found in evaluation.metrics.items():
+        title, meaning = metric_title(name)
+        rows.append(
+            f'<tr><th scope="row">{escape(title)}</th><td class="number">{found.value:.4f}</td>'
+            f'<td><span class="number">{found.low:.4f} – {found.high:.4f}</span>'
+            f"<small>{escape(found.method)}</small></td>"
+            f"<td>{page.interval_bar(found)}</td>"
+            f'<td class="quiet meaning">{escape(meaning)}</td></tr>'
+        )
+    head = "".join(
+        f'<th scope="col"{" class=meaning" if name == "what it says" else ""}>{name}</th>'
+        for name in ("measure", "value", "95 % interval", "0 to 1", "what it says")
+    )
+    parts = [
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    ]
+    if evaluation.absent:
+        absent = [(metric_title(name)[0], why) for name, why in evaluation.absent.items()]
+        parts += ["<h3>Absent, and why</h3>", page.facts_table(absent)]
+    return page.section("How good it is", *parts)
+
+
+def _plots(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> str:
+    found = [histogram_plot(evaluation.histogram, _kinds(evaluation))]
+    if evaluation.kind != "triplets":  # no single threshold means anything for triplets
+        found = [roc_plot(evaluation.curve), det_plot(evaluation.curve), *found]
+    if history:
+        found.append(history_plot(history))
+    return page.section("Curves", page.plots(found))
+
+
+def _pairs(title: str, pairs: Sequence[PicturePair]) -> str:
+    return page.section(title, _figures(pairs)) if pairs else ""
+
+
+def _figures(pairs: Iterable[PicturePair]) -> str:
+    return '<div class="pairs">' + "".join(_pair(pair) for pair in pairs) + "</div>"
+
+
+def _pair(pair: PicturePair) -> str:
+    sides = "".join(_side(side) for side in (pair.left, pair.right))
+    return (
+        f'<figure><div class="sides">{sides}</div>'
+        f"<figcaption>{escape(pair.caption)}<br>score {pair.score:.4f}</figcaption></figure>"
+    )
+
+
+def _side(picture: Path | bytes) -> str:
+    name = "" if isinstance(picture, bytes) else f"{picture.parent.name}/{picture.name}"
+    uri = data_uri(picture)
+    inner = (
+        f"<span>{escape(name or 'no picture')}</span>"
+        if uri is None
+        else f'<img src="{uri}" alt="{escape(name)}" title="{escape(name)}">'
+    )
+    return f'<div class="side">{inner}</div>'
+
+
+def _worst(evaluation: Evaluation, examples: Sequence[Path] | None) -> str:
+    if examples is None or not (evaluation.false_matches or evaluation.false_non_matches):
+        return ""
+
+    def shown(extremes: Sequence[Extreme]) -> str:
+        return _figures(
+            PicturePair(left, right, f"{_place(left)} and {_place(right)}", extreme.score)
+            for extreme in extremes
+            for left, right in [(examples[extreme.left], examples[extreme.right])]
+        )
+
+    return page.section(
+        "Where it is most wrong",
+        "<h3>Different, yet most alike</h3>",
+        shown(evaluation.false_matches),
+        "<h3>The same, yet least alike</h3>",
+        shown(evaluation.false_non_matches),
+    )
+
+
+def _place(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _split(audit: Mapping[str, Any] | None) -> str:
+    if audit is None:
+        return ""
+    rows = [
+        (side, *(f"{_count(audit[side][name]):,}" for name in ("examples", "identities", "groups")))
+        for side in _SIDES
+    ]
+    shared = audit["shared_content_count"]
+    content = (
+        f"{shared} files have the same bytes on more than one side"
+        if shared
+        else "no file's bytes are on two sides"
+    )
+    checks = [*audit["checks"], content if audit["content_compared"] else "bytes were not compared"]
+    return page.section(
+        "How the data was split",
+        page.paragraph(
+            f"Each {audit['unit']} was kept whole; {audit['units']:,} in all, seed {audit['seed']}."
+        ),
+        page.table(("side", "examples", "identities", "groups"), rows),
+        page.paragraph("Checked:"),
+        page.bullets(checks),
+    )
+
+
+def _count(found: int | Sequence[str]) -> int:
+    return found if isinstance(found, int) else len(found)
+
+
+def _method(evaluation: Evaluation) -> str:
+    return page.section(
+        "Method and limits",
+        page.paragraph(f"{evaluation.method}. Seed {evaluation.seed}."),
+        page.bullets(evaluation.limits) if evaluation.limits else "",
+        page.paragraph(
+            "The curves show every threshold; choosing one on these examples and reporting its "
+            "errors on them too would flatter it.",
+            quiet=True,
+        ),
+    )

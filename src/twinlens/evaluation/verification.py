@@ -1,0 +1,177 @@
+"""Same or different? Error rates of compared pairs, each with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from twinlens.evaluation.bootstrap import RESAMPLES, draws, interval
+from twinlens.evaluation.result import Curve, Extreme, Histogram
+from twinlens.functional.metrics import ErrorRates, ScoreOrder
+from twinlens.types import BoolArray, FloatArray, IntArray, Interval
+
+FALSE_MATCH_RATES = (0.01, 0.001)
+BINS = 60
+CURVE_POINTS = 120
+"""Places on each axis at which the curve is kept; at most twice as many points."""
+EXTREMES = 6
+_MOST_DRAWS = 4 * RESAMPLES
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Comparisons, and the units that they depend on.
+
+    A comparison counts as often as its unit is drawn, or as the product where it depends on two.
+
+    Attributes:
+        scores: [n], larger = more alike.
+        same: [n].
+        left, right: [n] number of the unit on each side; equal where there is but one.
+        units: how many units there are.
+        unit: what a unit is: "identity", "component", "example".
+        evidence: units behind the genuine comparisons, which are the scarcer ones.
+    """
+
+    scores: FloatArray
+    same: BoolArray
+    left: IntArray
+    right: IntArray
+    units: int
+    unit: str
+    evidence: int
+
+
+def verification_metrics(
+    compared: Compared, order: ScoreOrder, rng: np.random.Generator
+) -> tuple[dict[str, Interval], dict[str, str]]:
+    """ROC-AUC, EER and TAR at each FMR that the evidence carries. -> (metrics, absent)."""
+    absent = {
+        f"tar_at_fmr_{fmr:g}": reason
+        for fmr in FALSE_MATCH_RATES
+        if (reason := missing_evidence(compared, fmr))
+    }
+    measures: dict[str, Callable[[ErrorRates], float]] = {
+        "roc_auc": lambda rates: rates.roc_auc(),
+        "eer": lambda rates: rates.equal_error_rate()[0],
+    }
+    for fmr in FALSE_MATCH_RATES:
+        if f"tar_at_fmr_{fmr:g}" not in absent:
+            measures[f"tar_at_fmr_{fmr:g}"] = lambda rates, fmr=fmr: rates.tar_at_fmr(fmr)[0]
+    resampled = _resampled(compared, order, list(measures.values()), rng)
+    metrics = {
+        name: interval(
+            measure(order.weigh()), resampled[:, i], compared.evidence, unit=compared.unit
+        )
+        for i, (name, measure) in enumerate(measures.items())
+    }
+    return metrics, absent
+
+
+def missing_evidence(compared: Compared, fmr: float) -> str:
+    """Why TAR at this FMR cannot be told, or "".
+
+    By the rule of 3, no false match in n independent comparisons shows at 95 % only that the FMR is
+    below 3/n. Comparisons of the same two identities are not independent, so they count once.
+
+    Source:
+        ISO/IEC 19795-1:2021, rule of 3.
+    """
+    needed = math.ceil(3 / fmr)
+    impostor = ~compared.same
+    left, right = compared.left[impostor], compared.right[impostor]
+    if compared.unit == "component":  # pairs inside a component differ in their examples
+        found, kind = len(left), "impostor pairs"
+    else:
+        low, high = np.minimum(left, right), np.maximum(left, right)
+        found = len(np.unique(low.astype(np.int64) * compared.units + high))
+        plural = "identities" if compared.unit == "identity" else "examples"
+        kind = f"impostor comparisons of different pairs of {plural}"
+    if found >= needed:
+        return ""
+    reason = f"needs at least {needed:,} {kind} (rule of 3: 3 / {fmr:g}); got {found:,}"
+    if compared.unit == "identity":
+        reason += f", and {math.ceil((1 + math.sqrt(1 + 8 * needed)) / 2)} identities would do"
+    return reason
+
+
+def thinned_curve(rates: ErrorRates) -> Curve:
+    """The curve at thresholds that lie evenly along both axes, linearly and by magnitude."""
+    order = rates.order
+    fmr = 1 - rates.impostor[order.impostor_below] / rates.impostor[-1]  # [t], falling
+    fnmr = rates.genuine[order.genuine_below] / rates.genuine[-1]  # [t], rising
+    even = np.linspace(0, 1, CURVE_POINTS // 2)
+    targets = np.concatenate([even, np.logspace(-5, 0, CURVE_POINTS // 2)])
+    steps = np.concatenate([[0], np.searchsorted(-fmr, -targets), np.searchsorted(fnmr, targets)])
+    steps = np.unique(np.minimum(steps, len(fmr) - 1))
+    columns = (order.thresholds[steps], fmr[steps], fnmr[steps])
+    return Curve(*(tuple(float(x) for x in column) for column in columns))
+
+
+def histogram(scores: FloatArray, same: BoolArray) -> Histogram:
+    """Counts of genuine and impostor scores in bins of equal width."""
+    low, high = float(scores.min()), float(scores.max())
+    if low == high:  # all equal: one bin around it has a width
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, BINS + 1)
+    counts = [np.histogram(scores[side], edges)[0] for side in (same, ~same)]
+    return Histogram(
+        tuple(float(x) for x in edges), *(tuple(int(x) for x in count) for count in counts)
+    )
+
+
+def extremes(
+    order: ScoreOrder, scores: FloatArray, left: IntArray, right: IntArray
+) -> tuple[tuple[Extreme, ...], tuple[Extreme, ...]]:
+    """The impostors that score highest and the genuine that score lowest, worst first.
+
+    Args:
+        order: of the scores.
+        scores: [n].
+        left, right: [n] positions of the examples.
+    """
+
+    def pairs(chosen: IntArray) -> tuple[Extreme, ...]:
+        return tuple(Extreme(int(left[i]), int(right[i]), float(scores[i])) for i in chosen)
+
+    return pairs(order.impostor_order[::-1][:EXTREMES]), pairs(order.genuine_order[:EXTREMES])
+
+
+def _resampled(
+    compared: Compared,
+    order: ScoreOrder,
+    measures: list[Callable[[ErrorRates], float]],
+    rng: np.random.Generator,
+) -> FloatArray:
+    """Each measure of `RESAMPLES` draws of the units, [resamples, measures].
+
+    A draw without genuine or impostor comparisons says nothing and is made again, so with very few
+    units there may be fewer.
+    """
+    genuine = _weigher(compared, order.genuine_order)
+    impostor = _weigher(compared, order.impostor_order)
+    rows: list[list[float]] = []
+    for drawn in draws(compared.units, rng, _MOST_DRAWS):
+        rates = order.weigh(genuine(drawn), impostor(drawn))
+        if rates.is_defined:
+            rows.append([measure(rates) for measure in measures])
+        if len(rows) == RESAMPLES:
+            break
+    return np.array(rows).reshape(len(rows), len(measures))
+
+
+def _weigher(compared: Compared, chosen: IntArray) -> Callable[[FloatArray], FloatArray]:
+    """How often each chosen comparison counts, as a function of how often each unit is drawn."""
+    left, right = compared.left[chosen], compared.right[chosen]
+    alone, single = left == right, bool((left == right).all())
+
+    def weights(drawn: FloatArray) -> FloatArray:
+        if single:
+            return drawn[left]
+        product = drawn[left] * drawn[right]
+        return np.where(alone, drawn[left], product) if alone.any() else product
+
+    return weights

@@ -1,0 +1,120 @@
+"""What a model's folder tells of its training: on whom, how it went, how good it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from twinlens.data.cache import ArrayStore
+from twinlens.data.dataset import Dataset
+from twinlens.data.duplicates import identity_hash
+from twinlens.data.splits import SideAudit, Splits
+from twinlens.errors import EvidenceError
+from twinlens.siamese import Siamese
+from twinlens.tasks.evaluate import evaluate_dataset
+from twinlens.training.doctor import Symptoms, diagnose
+from twinlens.training.loop import Trainer
+from twinlens.training.validation import OneShot, embed_store
+from twinlens.types import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Decoded examples of each side; None where a side is empty."""
+
+    train: ArrayStore
+    validation: ArrayStore | None
+    test: ArrayStore | None
+
+
+def evidence_of(
+    trainer: Trainer,
+    siamese: Siamese,
+    sides: Splits,
+    stores: Stores,
+    content: Mapping[str, str],
+) -> dict[str, Any]:
+    """All that is known about the run: on whom it was trained, how it went, how good it is."""
+    named = sides.sides()
+    return {
+        "data": {"name": sides.train.root.name, "kind": sides.train.kind},
+        "split": _nameless(sides),
+        "identities": {
+            name: [identity_hash(i) for i in side.identities()] for name, side in named.items()
+        },
+        "content": {
+            name: sorted({content[e.id] for e in side.examples}) for name, side in named.items()
+        },
+        "training": _run_facts(trainer),
+        "history": trainer.history.thinned(),
+        "evaluation": _test(siamese, sides.test, stores.test, trainer.config.seed),
+        "doctor": [dataclasses.asdict(f) for f in _findings(trainer, siamese, sides, stores)],
+    }
+
+
+def _nameless(sides: Splits) -> dict[str, Any]:
+    """The audit with counts in place of names, since a model travels further than its data."""
+
+    def counted(side: SideAudit) -> dict[str, int]:
+        table = dataclasses.asdict(side)
+        return {k: len(v) if isinstance(v, Sequence) else v for k, v in table.items()}
+
+    audit = dataclasses.asdict(sides.audit)
+    del audit["shared_content"]
+    return {**audit, **{name: counted(getattr(sides.audit, name)) for name in sides.sides()}}
+
+
+def _run_facts(trainer: Trainer) -> dict[str, Any]:
+    state, lines = trainer.state, trainer.history.lines
+    return {
+        "steps": state.step,
+        "seconds": state.seconds,
+        "precision": state.precision,
+        "threads": torch.get_num_threads(),
+        "images_per_second": float(np.median([x.images_per_second for x in lines])),
+        "parameters": sum(p.numel() for p in trainer.siamese.parameters()),
+        "best_step": state.best_step if state.best_score is not None else None,
+        "best_validation": state.best_score,
+    }
+
+
+def _test(
+    siamese: Siamese, test: Dataset, store: ArrayStore | None, seed: int
+) -> Mapping[str, Any]:
+    """The figures on the test side, or why there are none."""
+    if store is None:
+        return {"absent": "no identities were kept for a test (data.test_share)"}
+    embeddings = embed_store(siamese, store, np.arange(len(test)))
+    try:
+        return evaluate_dataset(embeddings, test, siamese, seed=seed).to_dict()
+    except EvidenceError as error:
+        return {"absent": str(error)}
+
+
+def _findings(trainer: Trainer, siamese: Siamese, sides: Splits, stores: Stores) -> list[Any]:
+    unseen = stores.validation is not None and len(sides.validation) >= 2
+    side = sides.validation if unseen else sides.train
+    store = stores.validation if unseen and stores.validation is not None else stores.train
+    positions: IntArray = np.arange(len(side))[:2000]
+    embeddings = embed_store(siamese, store, positions)
+    labels = side.labels()[positions]
+    if labels.min(initial=0) < 0:  # pairs or triplets only: each example stands for itself
+        labels = positions
+    known = sides.train.labels()
+    seen = OneShot.of(sides.train, stores.train, trainer.config.seed)
+    by_labels = isinstance(trainer.validate, OneShot)
+    return diagnose(
+        Symptoms(
+            trainer.history.lines,
+            embeddings,
+            labels,
+            np.bincount(known[known >= 0]),
+            seen(siamese) if seen is not None and by_labels else None,
+            trainer.state.best_score if by_labels else None,
+        )
+    )

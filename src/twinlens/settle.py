@@ -1,0 +1,98 @@
+"""What "auto" in a configuration stands for on given data, and whether all of it goes together."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from twinlens.config import Config, resolved
+from twinlens.data.dataset import Dataset
+from twinlens.data.samplers import Sampler, default_sampler
+from twinlens.errors import ConfigError
+from twinlens.losses.base import Loss
+from twinlens.miners import default_miner
+from twinlens.modalities.base import Modality
+from twinlens.registry import Component, lookup, resolve
+
+NONE = Component("none")
+"""Stands for "no miner" in a resolved configuration."""
+
+
+def settle(config: Config, train: Dataset) -> Config:
+    """Replace every "auto" by what the training data shows, and check that all fits together.
+
+    Raises:
+        ConfigError: loss, comparator, miner and data do not go together.
+    """
+    config = dataclasses.replace(
+        config,
+        modality=_modality(config, train),
+        sampler=_sampler(config, train),
+        miner=_miner(config, train),
+    )
+    _check_loss(config, train)
+    return resolved(config)
+
+
+def _modality(config: Config, train: Dataset) -> Component:
+    name = config.modality.name
+    cls: type[Modality] = lookup("modality", name)
+    return Component(name, cls.settle(config.modality.settings, train.refs(name)))
+
+
+def _sampler(config: Config, train: Dataset) -> Component:
+    given = config.sampler
+    name = default_sampler(train) if given.name == "auto" else given.name
+    settings = resolve("sampler", Component(name, given.settings)).settings
+    cls: type[Sampler] = lookup("sampler", name)
+    return Component(name, cls.settle(settings, train))
+
+
+def _miner(config: Config, train: Dataset) -> Component:
+    """The miner that the loss needs on this data; given pairs and triplets are not mined."""
+    consumes = lookup("loss", config.loss.name).consumes
+    if consumes == "labels" or train.kind != "labels":
+        if config.miner.name not in ("auto", NONE.name):
+            why = (
+                f"the loss {config.loss.name!r} takes labels"
+                if consumes == "labels"
+                else f"the data gives {train.kind}"
+            )
+            raise ConfigError(
+                f"miner must be left out, since {why}. Got {config.miner.name!r}. Remove it."
+            )
+        return NONE
+    if config.miner.name == "auto":
+        return Component(default_miner(consumes), config.miner.settings)
+    produces = lookup("miner", config.miner.name).produces
+    if produces != consumes:
+        raise ConfigError(
+            f"miner must produce {consumes} for the loss {config.loss.name!r}. "
+            f"Got {config.miner.name!r}, which produces {produces}. "
+            f"Take miner={default_miner(consumes)}."
+        )
+    return config.miner
+
+
+def _check_loss(config: Config, train: Dataset) -> None:
+    loss: type[Loss] = lookup("loss", config.loss.name)
+    if loss.needs_learned and config.comparator.name != "learned":
+        raise ConfigError(
+            f"comparator must be 'learned' for the loss {config.loss.name!r}, which needs a "
+            f"logit. Got {config.comparator.name!r}. Set comparator=learned."
+        )
+    if config.comparator.name == "learned" and not loss.trains_comparator:
+        raise ConfigError(
+            f"comparator must not be 'learned' for the loss {config.loss.name!r}, which would "
+            "leave it untrained. Got 'learned'. Set comparator=cosine, or take loss=cross_entropy."
+        )
+    allowed = {
+        "labels": ("labels", "pairs", "triplets"),
+        "pairs": ("pairs",),
+        "triplets": ("triplets", "pairs"),
+    }[train.kind]
+    if loss.consumes not in allowed:
+        raise ConfigError(
+            f"loss must take {' or '.join(allowed)}, which is what the data gives. Got "
+            f"{config.loss.name!r}, which takes {loss.consumes}. "
+            f"Try loss={'triplet' if train.kind == 'triplets' else 'contrastive'}."
+        )

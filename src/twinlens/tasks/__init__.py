@@ -1,0 +1,1 @@
+"""What a user wants done with a model."""

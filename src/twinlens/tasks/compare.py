@@ -1,0 +1,138 @@
+"""A file of pairs -> a file of scores, each input embedded once."""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from twinlens.atomic import new_file
+from twinlens.bundle import Bundle, Progress
+from twinlens.data.problems import listed
+from twinlens.errors import DataError
+from twinlens.types import FloatArray
+
+CHUNK = 8192
+"""Pairs scored and written at once."""
+_COLUMNS = ("left", "right")
+
+
+def compare_file(
+    bundle: Bundle, pairs: Path, out: Path, *, progress: Progress | None = None
+) -> int:
+    """Score every pair of a table and write its rows with one more column, "score".
+
+    The table is streamed, once to learn which inputs there are and once to write. Memory: 16 bytes
+    a pair, and for each distinct input its path and its embedding.
+
+    Args:
+        bundle: the model.
+        pairs: CSV or TSV with the columns left and right; paths are relative to it.
+        out: CSV to write; appears whole or not at all.
+        progress: told of (inputs embedded, inputs).
+
+    Returns:
+        How many pairs were scored.
+
+    Raises:
+        DataError: columns or files are missing, or inputs cannot be read; names them by row.
+        WriteError: `out` cannot be written.
+    """
+    known = _Inputs(pairs.parent)
+    for number, row in _rows(pairs):
+        known.add(number, row)
+    if known.problems:
+        raise DataError(listed([f"{pairs}, {problem}" for problem in known.problems], str(pairs)))
+    if not known.left:
+        raise DataError(f"{pairs} must have rows. Got none below the header. Add pairs.")
+    embeddings = bundle.embed(list(known.places), progress=progress)
+    with new_file(out) as binary:
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=True)
+        _write(text, pairs, known, embeddings, bundle)
+        text.detach()
+    return len(known.left)
+
+
+@dataclass(slots=True)
+class _Inputs:
+    """The distinct inputs of a table, and which of them each row compares.
+
+    Attributes:
+        base: folder that paths are relative to.
+        places: path -> position.
+        left, right: position of each row's inputs.
+        problems: what is wrong, row by row.
+    """
+
+    base: Path
+    places: dict[str, int] = field(default_factory=dict)
+    left: array[int] = field(default_factory=lambda: array("q"))
+    right: array[int] = field(default_factory=lambda: array("q"))
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, number: int, row: dict[str, str]) -> None:
+        for column, side in zip(_COLUMNS, (self.left, self.right), strict=True):
+            name = (row.get(column) or "").strip()
+            path = str(self.base / name)
+            place = self.places.get(path)
+            if place is None:
+                if not name:
+                    self.problems.append(f"row {number}: {column} must be given. Got nothing.")
+                elif not Path(path).is_file():
+                    self.problems.append(
+                        f"row {number}: {column} must be a file. Got {name}, which is none. "
+                        f"Correct it; paths are relative to {self.base}."
+                    )
+                place = self.places.setdefault(path, len(self.places))
+            side.append(place)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row number as an editor shows it, column -> text), one row at a time."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count), strict=True)
+            names = [name.strip().lower() for name in reader.fieldnames or ()]
+            reader.fieldnames = names
+            missing = [column for column in _COLUMNS if column not in names]
+            if missing:
+                raise DataError(
+                    f"{path} must have the columns left and right. Got {', '.join(names) or 'none'}"
+                    f". Add {', '.join(missing)}."
+                )
+            for row in reader:
+                if None in row:
+                    raise DataError(
+                        f"{path}, row {reader.line_num} must have {len(names)} fields. Got more. "
+                        "Quote fields that hold the separator."
+                    )
+                yield reader.line_num, row
+    except OSError as error:
+        raise DataError(f"{path} must be a readable file. Got: {error.strerror}.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} must be CSV in UTF-8. Got: {error}. Correct it.") from error
+
+
+def _write(
+    text: io.TextIOWrapper, pairs: Path, known: _Inputs, embeddings: FloatArray, bundle: Bundle
+) -> None:
+    rows = (row for _, row in _rows(pairs))
+    writer: csv.DictWriter[str] | None = None
+    for start in range(0, len(known.left), CHUNK):
+        left = np.frombuffer(known.left[start : start + CHUNK], np.int64)
+        right = np.frombuffer(known.right[start : start + CHUNK], np.int64)
+        scores = bundle.siamese.score(embeddings[left], embeddings[right])
+        for row, score in zip(islice(rows, len(scores)), scores, strict=True):
+            scored = {**row, "score": f"{score:.6g}"}
+            if writer is None:
+                writer = csv.DictWriter(text, list(scored))
+                writer.writeheader()
+            writer.writerow(scored)

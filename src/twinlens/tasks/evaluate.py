@@ -1,0 +1,136 @@
+"""How good a model is on a data set, counting only identities that its training never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twinlens.bundle import Bundle, Progress
+from twinlens.data.dataset import Dataset
+from twinlens.data.duplicates import content_hashes, identity_hash
+from twinlens.data.manifest import read_dataset
+from twinlens.data.units import units_of
+from twinlens.errors import EvidenceError
+from twinlens.evaluation.result import Evaluation
+from twinlens.evaluation.suite import Caps, evaluate_embeddings, evaluate_pairs
+from twinlens.evaluation.triplets import evaluate_triplets
+from twinlens.siamese import Siamese
+from twinlens.types import BoolArray, FloatArray
+
+_SEEN = ("train", "validation")
+"""Sides of a split that the weights depend on."""
+
+
+MOST_LEARNED_SCORES = 5_000_000
+"""Scores computed for retrieval where each takes a network (20 s), not an inner product."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Figures of a model on a data set, and what they were made from.
+
+    Attributes:
+        evaluation: the figures.
+        dataset: what was evaluated, without what was left out.
+        embeddings: of its examples, [n, dim].
+        seen_examples: whose content or identity training saw.
+        seen_included: whether they count all the same, or were left out.
+    """
+
+    evaluation: Evaluation
+    dataset: Dataset
+    embeddings: FloatArray
+    seen_examples: int
+    seen_included: bool
+
+
+def evaluate(
+    bundle: Bundle,
+    data: Path | Dataset,
+    *,
+    include_seen: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Tested:
+    """Evaluate a model on unseen identities.
+
+    What training or its validation saw is left out: files with the same bytes, and all examples
+    of an identity of the same name or with such a file.
+
+    Args:
+        bundle: the model.
+        data: folder, CSV or JSONL; or a data set that has been read.
+        include_seen: count them all the same, which measures memory, not generalisation.
+        seed: of the episodes and of the bootstrap.
+        progress: told of (inputs embedded, inputs).
+
+    Raises:
+        DataError: the data cannot be read.
+        EvidenceError: nothing unseen is left, or it cannot carry any figure.
+    """
+    config = bundle.config
+    if not isinstance(data, Dataset):
+        data = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    seen = seen_examples(data, bundle)
+    count = int(seen.sum())
+    if count and not include_seen:
+        data = data.subset(np.flatnonzero(~seen))
+        if not len(data):
+            raise EvidenceError(
+                f"{data.root} must hold identities that training did not see. Got {count} "
+                "examples, all of them seen. Evaluate on other data; --include-seen counts them, "
+                "which measures memory."
+            )
+    embeddings = bundle.embed(data.refs(config.modality.name), progress=progress)
+    figures = evaluate_dataset(embeddings, data, bundle.siamese, seed=seed)
+    return Tested(figures, data, embeddings, count, include_seen)
+
+
+def evaluate_dataset(
+    embeddings: FloatArray, dataset: Dataset, siamese: Siamese, *, seed: int
+) -> Evaluation:
+    """The figures that the data set's labels, pairs or triplets carry. [n, dim] embeddings.
+
+    Raises:
+        EvidenceError: they carry none.
+    """
+    if dataset.pairs is not None:
+        pairs = dataset.pairs
+        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
+        return evaluate_pairs(scores, pairs.same, pairs.left, pairs.right, seed=seed)
+    if dataset.triplets is not None:
+        triplets = dataset.triplets
+        near = siamese.score(embeddings[triplets.anchor], embeddings[triplets.positive])
+        far = siamese.score(embeddings[triplets.anchor], embeddings[triplets.negative])
+        parts = units_of(dataset).of()[triplets.anchor]
+        return evaluate_triplets(near, far, parts, examples=len(dataset), seed=seed)
+    return evaluate_embeddings(
+        embeddings,
+        dataset.labels(),
+        siamese,
+        groups=dataset.groups(),
+        seed=seed,
+        caps=Caps(scores=MOST_LEARNED_SCORES) if siamese.comparator.indexable is None else None,
+    )
+
+
+def seen_examples(dataset: Dataset, bundle: Bundle) -> BoolArray:
+    """Which examples the weights depend on, by the hashes in the model's evidence. [n] bool."""
+    identities = _hashes(bundle, "identities")
+    content = _hashes(bundle, "content")
+    if not identities and not content:
+        return np.zeros(len(dataset), np.bool_)
+    hashes = content_hashes(dataset.refs(bundle.config.modality.name))
+    known = np.array([key in content for key in hashes], np.bool_)
+    names = [example.identity for example in dataset.examples]
+    tainted = {name for name, is_known in zip(names, known, strict=True) if is_known and name}
+    tainted |= {name for name in names if name is not None and identity_hash(name) in identities}
+    return known | np.array([name in tainted for name in names], np.bool_)
+
+
+def _hashes(bundle: Bundle, kind: str) -> set[str]:
+    sides: dict[str, Any] = bundle.evidence.get(kind, {})
+    return {value for side in _SEEN for value in sides.get(side, ())}

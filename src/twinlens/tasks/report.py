@@ -1,0 +1,65 @@
+"""One HTML page on an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinlens.bundle import Bundle
+from twinlens.evaluation.pictures import PicturePair
+from twinlens.evaluation.report import write_report
+from twinlens.tasks.evaluate import Tested
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPair:
+    """Two inputs, whether they are the same, and their score."""
+
+    left: Path
+    right: Path
+    same: bool
+    score: float
+
+
+def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[ScoredPair] = ()) -> Path:
+    """Write an evaluation, and what is known of the model's training, as one page.
+
+    Args:
+        bundle: the model.
+        tested: what `evaluate` found.
+        page: HTML file; replaced if it exists.
+        pairs: to show, besides those where the model is most wrong.
+
+    Returns:
+        `page`.
+
+    Raises:
+        TwinlensError: matplotlib is not installed (the extra `plots`).
+        WriteError: it cannot be written.
+    """
+    evidence, config = bundle.evidence, bundle.config
+    seen = tested.seen_examples
+    return write_report(
+        page,
+        tested.evaluation,
+        title=f"How good a model is on {tested.dataset.root.name}",
+        facts={
+            "model": bundle.fingerprint,
+            "network": f"{config.encoder.name}, compared by {config.comparator.name}, trained "
+            f"with {config.loss.name}",
+            "trained on": str(evidence.get("data", {}).get("name", "unknown")),
+            "tested on": tested.dataset.root.name,
+            "seen in training": f"{seen:,} examples, "
+            + ("counted all the same" if tested.seen_included else "left out")
+            if seen
+            else "none of the examples, by name and by content",
+        },
+        audit=evidence.get("split"),
+        history=evidence.get("history", ()),
+        pairs=[
+            PicturePair(pair.left, pair.right, "the same" if pair.same else "different", pair.score)
+            for pair in pairs
+        ],
+        examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
+    )

@@ -1,0 +1,126 @@
+"""Residual stages: pooling, padding, and settings that do not go together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twinlens.encoders import ConvNet
+from twinlens.errors import ConfigError
+from twinlens.testing import broken, check_encoder
+from twinlens.testing.modules import as_if_trained
+
+sides = st.integers(1, 17)
+
+
+def network(channels: int = 1, shape: tuple[int, ...] | None = None, **changed: Any) -> ConvNet:
+    torch.manual_seed(0)
+    small: dict[str, Any] = {"dim": 5, "widths": (4, 6), "strides": (1, 2), "grid": 2, **changed}
+    encoder = ConvNet(channels, shape, **small)
+    as_if_trained(encoder, seed=0)
+    with torch.no_grad():
+        encoder.train()(torch.rand(4, channels, 12, 12))  # running statistics of its own
+    return encoder.eval()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"grid": 1},
+        {"widths": (6,), "strides": (1,), "stem_stride": 1},
+        {"widths": (8, 4, 8), "strides": (2, 1, 3), "grid": 3, "dropout": 0.5},
+    ],
+)
+def test_the_contract(changed: dict[str, Any]) -> None:
+    assert [str(result) for result in broken(check_encoder("convnet", changed))] == []
+
+
+@given(height=sides, width=sides, down=sides, right=sides, stride=st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_padding_of_any_size_changes_nothing(
+    height: int, width: int, down: int, right: int, stride: int
+) -> None:
+    encoder = network(strides=(stride, 2), stem_stride=stride)
+    picture = torch.rand(1, 1, height, width)
+    canvas = torch.zeros(1, 1, height + down, width + right)
+    canvas[:, :, :height, :width] = picture
+    mask = torch.zeros(1, height + down, width + right, dtype=torch.bool)
+    mask[:, :height, :width] = True
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(canvas, mask), encoder(picture), atol=1e-5, rtol=1e-4)
+
+
+def test_a_grid_of_one_is_global_pooling() -> None:
+    encoder, pictures = network(grid=1), torch.rand(3, 1, 11, 14)
+    with torch.no_grad():
+        features, _ = encoder.stem(pictures, None)
+        features = torch.relu(features)
+        for stage in encoder.stages:
+            features, _ = stage(features, None)
+        torch.testing.assert_close(encoder(pictures), encoder.head(features.mean((2, 3))))
+
+
+def test_one_kernel_by_hand() -> None:
+    """A stem that copies, no stage that adds: the embedding is the mean of each quarter."""
+    encoder = ConvNet(1, None, dim=4, widths=(1,), strides=(1,), stem_stride=1, grid=2).eval()
+    with torch.no_grad():
+        for convolution in (encoder.stem.conv, *(m.conv for m in encoder.stages[0].children())):
+            convolution.weight.zero_()
+        encoder.stem.conv.weight[0, 0, 1, 1] = 1
+        encoder.head.weight.copy_(torch.eye(4))
+        encoder.head.bias.zero_()
+        picture = torch.tensor([[1.0, 3, 0, 0], [1, 3, 0, 0], [5, 5, 7, 7], [5, 5, 7, 7]])
+        embedding = encoder(picture[None, None])
+    torch.testing.assert_close(embedding, torch.tensor([[2.0, 0, 5, 7]]), atol=1e-3, rtol=0)
+
+
+def test_a_grid_keeps_where_things_are_and_global_pooling_less() -> None:
+    left, right = torch.zeros(2, 1, 1, 16, 16)
+    left[..., 4:12, 2:5] = 1
+    right[..., 4:12, 11:14] = 1
+    apart = {}
+    for grid in (1, 4):
+        encoder = network(grid=grid)
+        with torch.no_grad():
+            a, b = encoder(left), encoder(right)
+        apart[grid] = float((a - b).norm() / a.norm())
+    assert apart[4] > apart[1]
+
+
+def test_dropout_is_for_training_only() -> None:
+    encoder, pictures = network(dropout=0.5), torch.rand(2, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(encoder(pictures), encoder(pictures))
+        encoder.dropout.train()
+        assert not torch.equal(encoder(pictures), encoder(pictures))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"strides": (1,)}, r"encoder\.strides must be as many numbers as encoder\.widths \(2\)"),
+        ({"strides": (1, 2, 2)}, r"Got \(1, 2, 2\)"),
+        ({"widths": (), "strides": ()}, r"encoder\.widths must be one number or more"),
+        ({"widths": (4, 0)}, r"encoder\.widths must be at least 1. Got \(4, 0\)"),
+        ({"strides": (1, -1)}, r"encoder\.strides must be at least 1"),
+        ({"stem_stride": 0}, r"encoder\.stem_stride must be at least 1. Got 0"),
+        ({"grid": 0}, r"encoder\.grid must be at least 1"),
+        ({"dim": 0}, r"encoder\.dim must be at least 1"),
+        ({"dropout": 1.0}, r"encoder\.dropout must be at least 0 and less than 1"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        network(**changed)
+
+
+def test_a_series_is_refused_once_it_is_known_and_when_it_comes() -> None:
+    with pytest.raises(ConfigError, match="inputs of 2 axes after the channels, but inputs of 1"):
+        network(shape=(1, 20))
+    with pytest.raises(ConfigError, match="Choose another encoder"):
+        network()(torch.zeros(2, 1, 20))

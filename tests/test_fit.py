@@ -1,0 +1,304 @@
+"""From data to a model, through every kind of supervision and every way to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from drawings import write_glyphs
+from settings import SMALL
+from twinlens.bundle import CONFIG, WEIGHTS, Bundle
+from twinlens.config import Config, load_config
+from twinlens.errors import BundleError, ConfigError, DataError, TrainingError
+from twinlens.fit import fit
+from twinlens.training.history import LOG, Progress, read_log
+
+
+def settings(*more: str) -> Config:
+    return load_config(None, [*SMALL, *more])
+
+
+def rows(path: Path, header: str, lines: list[str]) -> Path:
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def pairs_table(folder: Path) -> Path:
+    """Pairs within eight separate couples of identities, so that a split can part them."""
+    write_glyphs(folder, 16, 4)
+    lines: list[str] = []
+    for one in range(0, 16, 2):
+        a, b = f"class{one:02d}", f"class{one + 1:02d}"
+        lines += [f"{x}/{i:02d}.png,{x}/{i + 1:02d}.png,1" for x in (a, b) for i in range(3)]
+        lines += [f"{a}/{i:02d}.png,{b}/{i:02d}.png,0" for i in range(4)]
+    return rows(folder / "pairs.csv", "left,right,same", lines)
+
+
+def triplets_table(folder: Path) -> Path:
+    write_glyphs(folder, 16, 4)
+    lines = [
+        f"class{x:02d}/{i:02d}.png,class{x:02d}/{i + 1:02d}.png,class{x + 1:02d}/{i:02d}.png"
+        for x in range(0, 16, 2)
+        for i in range(3)
+    ]
+    return rows(folder / "triplets.csv", "anchor,positive,negative", lines)
+
+
+def labels_table(folder: Path) -> Path:
+    write_glyphs(folder, 16, 4)
+    lines = [f"class{x:02d}/{i:02d}.png,thing {x}" for x in range(16) for i in range(4)]
+    return rows(folder / "labels.csv", "path,identity", lines)
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "figure"),
+    [
+        (labels_table, [], "roc_auc"),
+        (labels_table, ["loss=contrastive"], "roc_auc"),
+        (labels_table, ["loss=triplet", "comparator=euclidean"], "roc_auc"),
+        (labels_table, ["loss=cross_entropy", "comparator=learned"], "roc_auc"),
+        (labels_table, ["loss=arcface", "encoder=mlp"], "roc_auc"),
+        (pairs_table, ["loss=contrastive"], "roc_auc"),
+        (pairs_table, ["loss=cross_entropy", "comparator=learned"], "roc_auc"),
+        (triplets_table, ["loss=triplet"], "triplet_accuracy"),
+        (triplets_table, ["loss=contrastive"], "triplet_accuracy"),
+    ],
+)
+def test_every_kind_of_supervision_trains(
+    tmp_path: Path, table: Callable[[Path], Path], changes: list[str], figure: str
+) -> None:
+    base = [s for s in SMALL if not (changes[-1:] == ["encoder=mlp"] and s.startswith("encoder"))]
+    config = load_config(None, [*base, *changes])
+    bundle = fit(table(tmp_path / "data"), tmp_path / "model", config=config)
+    assert figure in bundle.evidence["evaluation"]["metrics"]
+    assert Bundle.load(tmp_path / "model").fingerprint == bundle.fingerprint
+    assert not (tmp_path / "model.training").exists()
+
+
+def test_the_configuration_of_a_model_leaves_nothing_to_guess(model: Path, bundle: Bundle) -> None:
+    text = (model / CONFIG).read_text()
+    assert '"auto"' not in text.replace('group = "auto"', "")
+    assert bundle.config.sampler.name == "identities"
+    assert bundle.config.miner.name == "none"
+    assert bundle.config.train.precision == "float32"
+    assert bundle.config.modality.settings["background"] == "light"
+
+
+def test_the_audit_names_everyone_once(model: Path) -> None:
+    audit = json.loads(model.with_name("model.audit.json").read_text())
+    sides = [set(audit[side]["identities"]) for side in ("train", "validation", "test")]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 16
+    assert all(sides)
+    assert "no identity is on two sides" in audit["checks"]
+
+
+def test_groups_stay_whole(tmp_path: Path) -> None:
+    for group in range(6):
+        write_glyphs(tmp_path / "data", 4, 3, group=f"group{group}", first=4 * group)
+    fit(tmp_path / "data", tmp_path / "model", config=settings())
+    audit = json.loads((tmp_path / "model.audit.json").read_text())
+    assert audit["unit"] == "group"
+    groups = [set(audit[side]["groups"]) for side in ("train", "validation", "test")]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 6
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "what"),
+    [
+        (pairs_table, ["loss=supcon"], "loss must take pairs"),
+        (triplets_table, ["loss=supcon"], "loss must take triplets or pairs"),
+        (labels_table, ["loss=cross_entropy"], "comparator must be 'learned'"),
+        (labels_table, ["loss=contrastive", "comparator=learned"], "leave it untrained"),
+        (labels_table, ["miner=batch_hard"], "miner must be left out"),
+        (labels_table, ["loss=triplet", "miner=all_pairs"], "miner must produce triplets"),
+        (pairs_table, ["loss=contrastive", "miner=all_pairs"], "miner must be left out"),
+        (pairs_table, ["loss=contrastive", "sampler=identities"], "sampler"),
+    ],
+)
+def test_what_does_not_go_together_is_told_before_training(
+    tmp_path: Path, table: Callable[[Path], Path], changes: list[str], what: str
+) -> None:
+    data = table(tmp_path / "data")
+    with pytest.raises(ConfigError, match=what):
+        fit(data, tmp_path / "model", config=settings(*changes))
+    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "model.training").exists()
+
+
+def test_one_class_and_nothing_at_all_are_refused(tmp_path: Path) -> None:
+    write_glyphs(tmp_path / "one", 1, 6)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="at least 6 identities"):
+        fit(tmp_path / "one", tmp_path / "model", config=settings())
+    with pytest.raises(DataError, match="must hold a folder for each class"):
+        fit(tmp_path / "empty", tmp_path / "model", config=settings())
+    with pytest.raises(DataError, match="must exist"):
+        fit(tmp_path / "nowhere", tmp_path / "model", config=settings())
+
+
+def test_one_example_a_class_trains_but_carries_no_figure(tmp_path: Path) -> None:
+    write_glyphs(tmp_path / "data", 16, 1)
+    bundle = fit(tmp_path / "data", tmp_path / "model", config=settings())
+    assert "two examples" in bundle.evidence["evaluation"]["absent"]
+    assert bundle.evidence["training"]["best_step"] is None
+
+
+def test_corrupt_files_are_all_named_and_nothing_is_written(tmp_path: Path) -> None:
+    write_glyphs(tmp_path / "data", 8, 4)
+    (tmp_path / "data" / "class00" / "00.png").write_bytes(b"")
+    torn = tmp_path / "data" / "class01" / "00.png"
+    torn.write_bytes(torn.read_bytes()[:40])
+    with pytest.raises(DataError) as caught:
+        fit(tmp_path / "data", tmp_path / "model", config=settings())
+    assert "class00/00.png" in str(caught.value)
+    assert "class01/00.png" in str(caught.value)
+    assert not (tmp_path / "model").exists()
+    assert not (tmp_path / "model.training").exists()
+
+
+def test_an_existing_model_is_kept_unless_told(glyphs: Path, tmp_path: Path) -> None:
+    first = fit(glyphs, tmp_path / "model", config=settings())
+    with pytest.raises(BundleError, match="--overwrite"):
+        fit(glyphs, tmp_path / "model", config=settings("seed=1"))
+    assert Bundle.load(tmp_path / "model").fingerprint == first.fingerprint
+    second = fit(glyphs, tmp_path / "model", config=settings("seed=1"), overwrite=True)
+    assert Bundle.load(tmp_path / "model").fingerprint == second.fingerprint != first.fingerprint
+
+
+class StopAt:
+    """Asks for an end, as Ctrl-C does, once a step is logged."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def update(self, event: Progress) -> None:
+        if event.line is not None and event.step == self.step:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_unfinished_training_is_not_overwritten_by_accident(
+    glyphs: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt):
+        fit(glyphs, out, config=settings(), listener=StopAt(6))
+    assert not out.exists()
+    with pytest.raises(TrainingError, match="--resume"):
+        fit(glyphs, out, config=settings())
+    with pytest.raises(TrainingError, match=r"Got a change in: .*loss"):
+        fit(glyphs, out, config=settings("loss=infonce"), resume=True)
+    resumed = fit(glyphs, out, resume=True)
+    whole = fit(glyphs, tmp_path / "whole", config=settings())
+    assert resumed.fingerprint == whole.fingerprint
+
+
+def test_resume_without_a_checkpoint_is_refused(glyphs: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="needs a checkpoint"):
+        fit(glyphs, tmp_path / "model", resume=True)
+
+
+def test_resume_with_other_data_is_refused(glyphs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt):
+        fit(glyphs, out, config=settings(), listener=StopAt(6))
+    other = write_glyphs(tmp_path / "other", 12, 6, first=50)
+    with pytest.raises(TrainingError, match="needs the data"):
+        fit(other, out, resume=True)
+
+
+_CHILD = """
+import sys
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from twinlens.config import load_config
+from twinlens.fit import fit
+data, out, *rest = sys.argv[1:]
+resume = rest[0] == "resume"
+fit(Path(data), Path(out), config=None if resume else load_config(None, rest), resume=resume)
+"""
+
+
+def child(data: Path, out: Path, *rest: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(data), str(out), *rest],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("lines", [1, 40])
+def test_kill_9_then_resume_ends_with_bit_identical_weights(
+    glyphs: Path, tmp_path: Path, lines: int
+) -> None:
+    long = [*SMALL, "train.steps=400"]
+    config = load_config(None, long)
+    fit(glyphs, tmp_path / "whole", config=config)
+    log = tmp_path / "cut.training" / LOG
+    deadline = time.monotonic() + 120
+    with child(glyphs, tmp_path / "cut", *long) as running:
+        while len(read_log(log)) < lines:  # kill it in the middle, wherever it is
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+        running.kill()
+    assert running.returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut").exists()
+    if (tmp_path / "cut.training" / "checkpoint.safetensors").exists():
+        resumed = child(glyphs, tmp_path / "cut", "resume")
+    else:  # it died before its first checkpoint: started again, it ends the same
+        resumed = child(glyphs, tmp_path / "cut", *long)
+    _, error = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, error.decode()
+    whole, cut = (load_file(tmp_path / name / WEIGHTS) for name in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    assert all((whole[key] == cut[key]).all() for key in whole)
+
+
+def test_a_disk_that_fills_up_leaves_one_error_and_nothing_behind(
+    glyphs: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        running = child(glyphs, small / "model", *SMALL, "encoder.dim=512")
+        _, error = running.communicate(timeout=120)
+        assert running.returncode == 1
+        last = error.decode().strip().splitlines()[-1]
+        assert "No space left on device" in last
+        assert "Free some space" in last
+        assert not (small / "model").exists()
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_an_output_folder_that_cannot_be_made_is_told(glyphs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="must be writable"):
+        fit(glyphs, tmp_path / "file" / "model", config=settings())
+
+
+def test_live_warnings_are_told_while_training(glyphs: Path, tmp_path: Path) -> None:
+    messages: list[str] = []
+
+    class Listen:
+        def update(self, event: Progress) -> None:
+            messages.append(event.message)
+
+    hopeless = ["loss=triplet", "loss.margin=1e-9", "miner.margin=1e-9"]  # nothing is within it
+    fit(glyphs, tmp_path / "model", config=settings(*hopeless), listener=Listen())
+    warnings = [message for message in messages if message.startswith("warning: ")]
+    assert sum("Mining found nothing" in message for message in warnings) == 1
