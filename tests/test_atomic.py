@@ -173,6 +173,28 @@ def test_what_came_in_between_is_not_overwritten(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+def test_the_old_folder_comes_back_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rename = tmp_path / "a", Path.replace
+    with new_folder(path) as place:
+        fill(place, "old")
+    refused: list[Path] = []
+
+    def refuse_once(self: Path, target: Path) -> Path:
+        if target == path and not refused:
+            refused.append(self)
+            raise PermissionError(1, "Operation not permitted")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_once)
+    refusal = pytest.raises(WriteError, match="Operation not permitted")
+    with refusal, new_folder(path, overwrite=True) as place:
+        fill(place, "new")
+    assert refused and content(path) == {"a": "old", "sub/b": "old"}
+    assert names(tmp_path) == ["a"]
+
+
 def test_the_working_folder_has_a_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").mkdir()
     monkeypatch.chdir(tmp_path / "a")

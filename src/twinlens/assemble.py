@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import twinlens.comparators
-import twinlens.encoders
-import twinlens.losses
-import twinlens.miners
-import twinlens.modalities  # noqa: F401 — importing registers every built-in component
+from twinlens import comparators, encoders, losses, miners, modalities
 from twinlens.config import Config
+from twinlens.data import samplers
 from twinlens.encoders.base import Encoder
 from twinlens.modalities.base import Modality
 from twinlens.registry import build
 from twinlens.siamese import Siamese
+
+BUILT_IN = (comparators, encoders, losses, miners, modalities, samplers)
+"""The rooms whose import registers every built-in component."""
 
 
 def build_modality(config: Config) -> Modality:

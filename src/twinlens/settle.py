@@ -51,14 +51,15 @@ def _miner(config: Config, train: Dataset) -> Component:
     """The miner that the loss needs on this data; given pairs and triplets are not mined."""
     consumes = lookup("loss", config.loss.name).consumes
     if consumes == "labels" or train.kind != "labels":
-        if config.miner.name not in ("auto", NONE.name):
+        if config.miner.name not in ("auto", NONE.name) or config.miner.settings:
             why = (
                 f"the loss {config.loss.name!r} takes labels"
                 if consumes == "labels"
                 else f"the data gives {train.kind}"
             )
             raise ConfigError(
-                f"miner must be left out, since {why}. Got {config.miner.name!r}. Remove it."
+                f"miner must be left out, since {why}. Got {config.miner.name!r} with "
+                f"{len(config.miner.settings)} settings. Remove it."
             )
         return NONE
     if config.miner.name == "auto":

@@ -123,9 +123,24 @@ def label_dataset(
             "The same class in two of them is two identities. Give one of them as the data.",
             training="Each outer folder is a group.",
         )
+    _warn_of_nesting(root, {str(e.identity) for e in placed}, log)
     if outer:
         placed = [_grouped(example, outer[str(example.identity)]) for example in placed]
     return Dataset(root, tuple(sorted(placed, key=lambda e: e.id)))
+
+
+def _warn_of_nesting(root: Path, identities: Set[str], log: ProblemLog) -> None:
+    """Warn of each class folder inside another: it may be meant as a part of that one."""
+    for identity in sorted(identities):
+        around = [str(p) for p in PurePosixPath(identity).parents if str(p) in identities]
+        if around:
+            log.warning(
+                "class-in-class",
+                str(root / identity),
+                f"a class folder should not lie in another. Got it in {around[0]}. If it is the "
+                "same class, move its files up.",
+                training="It is an identity of its own.",
+            )
 
 
 def outer_levels(identities: Set[str]) -> dict[str, str] | None:

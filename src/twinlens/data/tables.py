@@ -69,8 +69,11 @@ def read_table(path: Path, log: ProblemLog) -> Table:
 
 
 def _csv_table(path: Path, lines: list[str], log: ProblemLog) -> Table:
+    known = len(log.problems)
     records = _csv_records(path, lines, log)
-    _, names = next(records, (1, []))
+    names = next((cells for _, cells in records if any(map(str.strip, cells))), [])
+    if len(log.problems) > known:
+        log.refuse(str(path))  # without its header no row can be read
     header = [name.strip().lower() for name in names]
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
@@ -87,7 +90,8 @@ def _csv_table(path: Path, lines: list[str], log: ProblemLog) -> Table:
 
 def _csv_records(path: Path, lines: list[str], log: ProblemLog) -> Iterator[tuple[int, list[str]]]:
     """The fields of each row that can be read, with the number of the line it starts on."""
-    reader = csv.reader(lines, delimiter=_delimiter(lines[0]), strict=True)
+    header = next((line for line in lines if line.strip()), "")
+    reader = csv.reader(lines, delimiter=_delimiter(header), strict=True)
     while True:
         number = reader.line_num + 1
         try:

@@ -94,6 +94,8 @@ def deal(
 ) -> dict[Side, IntArray]:
     """Deal connected parts, the largest first, each to the side that lacks most of its share.
 
+    Examples that are in no pair or triplet count as no part; they go to train.
+
     Returns:
         Sorted positions of examples for each side.
 
@@ -104,21 +106,23 @@ def deal(
     lacking: dict[Side, float] = {side: share * total for side, share in shares.items() if share}
     lacking["train"] = total - sum(lacking.values())
     chosen: dict[Side, list[int]] = {"train": [], "validation": [], "test": []}
-    shuffled = rng.permutation(len(units.members))
+    shuffled = rng.permutation(np.flatnonzero(units.weights))
     for unit in shuffled[np.argsort(-units.weights[shuffled], kind="stable")]:
         side = max(lacking, key=lambda side: lacking[side])
         chosen[side].append(int(unit))
         lacking[side] -= float(units.weights[unit])
-    for side in lacking:  # a share smaller than any part: the smallest that train can spare
-        if not chosen[side] and len(chosen["train"]) > 1:
-            chosen[side].append(chosen["train"].pop())
+    for side in lacking:  # a share smaller than any part: the smallest that another can spare
+        most = max(lacking, key=lambda side: len(chosen[side]))
+        if not chosen[side] and len(chosen[most]) > 1:
+            chosen[side].append(chosen[most].pop())
     if any(not chosen[side] for side in lacking):
         raise DataError(
             f"{source} must fall apart into at least {len(lacking)} parts that share no example, "
-            f"one for each side of the split. Got {len(units.members)}: its rows are all "
+            f"one for each side of the split. Got {len(shuffled)}: its rows are all "
             "connected. Set data.validation_share=0 and data.test_share=0, or give examples "
             "that are in no other row."
         )
+    chosen["train"] += np.flatnonzero(units.weights == 0).tolist()
     return {side: _positions(units, taken) for side, taken in chosen.items()}
 
 

@@ -66,8 +66,8 @@ class Image(Modality):
         flip: share of pictures mirrored left to right, as the same class.
         brightness, contrast: half-widths of the random light change; for photos only.
         views: how many looks at a picture are embedded and averaged in service: itself, and copies
-            changed as by rotation_deg, scale and shear, always the same. Costs as many times the
-            work, and gains about as much as twice the training.
+            changed as by rotation_deg, scale and shear, always the same. As many times the work
+            of an embedding, for a more accurate one.
 
         Raises:
             ConfigError: a setting is out of range.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -72,8 +72,8 @@ class _Inputs:
 
     base: Path
     places: dict[str, int] = field(default_factory=dict)
-    left: array[int] = field(default_factory=lambda: array("q"))
-    right: array[int] = field(default_factory=lambda: array("q"))
+    left: MutableSequence[int] = field(default_factory=lambda: array("q"))
+    right: MutableSequence[int] = field(default_factory=lambda: array("q"))
     problems: list[str] = field(default_factory=list)
 
     def add(self, number: int, row: dict[str, str]) -> None:
@@ -127,8 +127,8 @@ def _write(
     rows = (row for _, row in _rows(pairs))
     writer: csv.DictWriter[str] | None = None
     for start in range(0, len(known.left), CHUNK):
-        left = np.frombuffer(known.left[start : start + CHUNK], np.int64)
-        right = np.frombuffer(known.right[start : start + CHUNK], np.int64)
+        left = np.array(known.left[start : start + CHUNK])
+        right = np.array(known.right[start : start + CHUNK])
         scores = bundle.siamese.score(embeddings[left], embeddings[right])
         for row, score in zip(islice(rows, len(scores)), scores, strict=True):
             scored = {**row, "score": f"{score:.6g}"}
