@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
 
 class Interrupt:
@@ -16,7 +17,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.wanted = False
-        self._before: dict[signal.Signals, signal._HANDLER] = {}  # pyright: ignore[reportPrivateUsage]
+        self._before: dict[signal.Signals, Any] = {}  # handlers, as signal.signal has them
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():

@@ -72,7 +72,8 @@ class WeightAverage:
                 current.append(new)
             else:
                 own.copy_(new)
-        torch._foreach_lerp_(average, current, weight)  # pyright: ignore[reportPrivateImportUsage]
+        lerp = torch._foreach_lerp_  # pyright: ignore
+        lerp(average, current, weight)
 
 
 def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> str:
