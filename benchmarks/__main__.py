@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.catalogue import BENCHMARKS, benchmark
 from benchmarks.data import CACHE, DataFolder
 from benchmarks.record import RESULTS, Options, Record, record, save
-from benchmarks.table import markdown, saved
+from benchmarks.table import insert, markdown, saved
 from twinlens.errors import TwinlensError
 
 
@@ -24,7 +24,10 @@ def main(arguments: Sequence[str] | None = None, *, results: Path = RESULTS) -> 
     parser = _parser()
     args = parser.parse_args(arguments)
     if args.name == "table":
-        print(markdown(saved(results)))
+        if args.into is not None:
+            insert(args.into, markdown(saved(results)))
+        else:
+            print(markdown(saved(results)))
         return 0
     try:
         made = _run(args.name, args)
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=_positive, help="repetitions")
     parser.add_argument("--quick", action="store_true", help="a short run; not kept with results")
+    parser.add_argument("--into", type=Path, help="with table: the page to write it into")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is not reached")
     return parser
 

@@ -7,11 +7,31 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.record import RESULTS, Metric, Record, load
+from twinlens.atomic import write_bytes
+from twinlens.errors import DataError
 
 HEADER = (
     "| benchmark | metric | value | 95 % interval | goal | reached | anchors |",
     "| --- | --- | --- | --- | --- | --- | --- |",
 )
+
+
+START, END = "<!-- results -->", "<!-- /results -->"
+"""What encloses the table on a page that shows it."""
+
+
+def insert(page: Path, table: str) -> None:
+    """Put the table between the marks of a page.
+
+    Raises:
+        DataError: the page has no such marks.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise DataError(f"{page} must hold {START} and {END}. Got no such marks. Add them.")
+    write_bytes(page, f"{before}{START}\n{table}\n{END}{after}".encode())
 
 
 def saved(folder: Path = RESULTS) -> list[Record]:
