@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None, *, results: Path = RESULTS) -> 
 
 def _run(name: str, args: argparse.Namespace) -> Record:
     run = benchmark(name)
-    options = Options(DataFolder.find(args.data), args.seeds, args.quick)
+    options = Options(DataFolder.find(args.data), args.seeds, args.quick, tuple(args.parts or ()))
     started = time.perf_counter()
     result = run(options)
     return record(name, result, quick=args.quick, wall_s=time.perf_counter() - started)
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", type=_positive, help="repetitions")
     parser.add_argument("--quick", action="store_true", help="a short run; not kept with results")
+    parser.add_argument("--parts", nargs="+", help="run some parts only, e.g. lake vinyals")
     parser.add_argument("--into", type=Path, help="with table: the page to write it into")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is not reached")
     return parser

@@ -12,13 +12,12 @@ No choice of any kind looks at what is tested: see configs/omniglot.toml.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.data import DataFolder
 from benchmarks.lake import SMALL_1, SMALL_2, lake_accuracy, pixel_accuracy, read_runs
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import Figures, train_and_test
@@ -32,63 +31,79 @@ from twinlens.types import FloatArray, IntArray
 
 CONFIG = Path(__file__).parent / "configs" / "omniglot.toml"
 SEEDS = {"lake": 5, "small_1": 3, "small_2": 3, "vinyals": 3}
-STEPS = {"lake": 9000, "small_1": 4000, "small_2": 4000, "vinyals": 9000}
-"""Steps and not minutes, so that a seed gives the same weights again; README tells the minutes."""
+STEPS = {"lake": 6000, "small_1": 4000, "small_2": 4000, "vinyals": 6000}
+"""Steps, not minutes, so that a seed gives the same weights again; the notes tell the minutes."""
 QUICK_STEPS = 60
 TRAIN_CHARACTERS = 1200
 EPISODES = 1000
+HUMAN = Anchor(0.955, "human, Lake et al. 2015")
+ARC = Anchor(0.985, "attentive recurrent comparators, Shyam et al. 2017")
+KOCH = Anchor(0.920, "convolutional Siamese network (39 M parameters), Koch et al. 2015")
+PROTO = Anchor(0.863, "prototypical network, in Lake et al. 2019")
 
 
 def run(options: Options) -> Result:
-    """Train and test every protocol and seed."""
-    folder = options.data
-    background = read_dataset(folder.unpacked("images/omniglot_background.zip"))
-    runs = read_runs(folder.unpacked("images/omniglot_oneshot_runs.zip"))
+    """Train and test every protocol and seed; with --parts, some protocols only."""
+    parts = {
+        "lake": lambda: _lake(options, "lake"),
+        "small_1": lambda: _lake(options, "small_1", SMALL_1),
+        "small_2": lambda: _lake(options, "small_2", SMALL_2),
+        "vinyals": lambda: [
+            vinyals(options, seed) for seed in options.seed_range(SEEDS["vinyals"])
+        ],
+    }
+    found = {name: part() for name, part in parts.items() if options.wants(name)}
+    runs = read_runs(options.data.unpacked("images/omniglot_oneshot_runs.zip"))
+    notes = [f"Nearest neighbour on pixels, Lake's runs: {pixel_accuracy(runs):.3f}."]
+    notes += [
+        f"{name}: {figures[0]['parameters']:,} parameters, {figures[0]['steps']:,} steps in "
+        f"{max(f['seconds'] for f in figures) / 60:.1f} minutes at most."
+        for name, figures in found.items()
+    ]
+    return Result(metrics(found), options.seed_range(max(SEEDS.values())), {"runs": found},
+                  tuple(notes))  # fmt: skip
 
-    def lake(bundle: Bundle) -> Figures:
+
+def _lake(options: Options, protocol: str, names: Sequence[str] | None = None) -> list[Figures]:
+    """Train on background alphabets, all or these, and test on Lake's runs; for every seed."""
+    dataset = read_dataset(options.data.unpacked("images/omniglot_background.zip"))
+    if names is not None:
+        dataset = alphabets(dataset, names)
+    runs = read_runs(options.data.unpacked("images/omniglot_oneshot_runs.zip"))
+
+    def test(bundle: Bundle) -> Figures:
         return {"accuracy": lake_accuracy(bundle.siamese, runs)}
 
-    found: dict[str, list[Figures]] = {}
-    for protocol, dataset in (
-        ("lake", background),
-        ("small_1", alphabets(background, SMALL_1)),
-        ("small_2", alphabets(background, SMALL_2)),
-    ):
-        found[protocol] = [
-            trained(protocol, dataset, seed, lake, options)
-            for seed in options.seed_range(SEEDS[protocol])
+    return [
+        trained(protocol, dataset, seed, test, options)
+        for seed in options.seed_range(SEEDS[protocol])
+    ]
+
+
+def metrics(found: Mapping[str, list[Figures]]) -> tuple[Metric, ...]:
+    """The figures of the protocols that were run, each the mean over seeds with its interval."""
+    made: list[Metric] = []
+    if "lake" in found:
+        made.append(
+            over_seeds(
+                "lake_accuracy_30_alphabets",
+                [figures["accuracy"] for figures in found["lake"]],
+                unit="accuracy",
+                goal=0.97,
+                beyond=0.985,
+                anchors=(HUMAN, ARC, KOCH, PROTO),
+            )
+        )
+    if "small_1" in found and "small_2" in found:
+        minimal = [
+            (one["accuracy"] + two["accuracy"]) / 2
+            for one, two in zip(found["small_1"], found["small_2"], strict=True)
         ]
-    found["vinyals"] = [
-        vinyals(folder, seed, options) for seed in options.seed_range(SEEDS["vinyals"])
-    ]
-    notes = (
-        f"parameters: {found['lake'][0]['parameters']:.0f}",
-        f"nearest neighbour on pixels, Lake's runs: {pixel_accuracy(runs):.4f}",
-    )
-    return Result(metrics(found), options.seed_range(SEEDS["lake"]), {"runs": found}, notes)
-
-
-def metrics(found: dict[str, list[Figures]]) -> tuple[Metric, ...]:
-    """The benchmark's figures, each the mean over seeds with its interval."""
-    human = Anchor(0.955, "human, Lake et al. 2015")
-    arc = Anchor(0.985, "attentive recurrent comparators, Shyam et al. 2017")
-    koch = Anchor(0.920, "convolutional Siamese network (39 M parameters), Koch et al. 2015")
-    proto = Anchor(0.863, "prototypical network, in Lake et al. 2019")
-    minimal = [
-        (one["accuracy"] + two["accuracy"]) / 2
-        for one, two in zip(found["small_1"], found["small_2"], strict=True)
-    ]
-    return (
-        over_seeds(
-            "lake_accuracy_30_alphabets",
-            [figures["accuracy"] for figures in found["lake"]],
-            unit="accuracy",
-            goal=0.97,
-            beyond=0.985,
-            anchors=(human, arc, koch, proto),
-        ),
-        over_seeds("lake_accuracy_minimal", minimal, unit="accuracy", goal=0.94, beyond=0.96),
-        *(
+        made.append(
+            over_seeds("lake_accuracy_minimal", minimal, unit="accuracy", goal=0.94, beyond=0.96)
+        )
+    if "vinyals" in found:
+        made += [
             over_seeds(
                 f"vinyals_{ways}way_1shot",
                 [figures[f"{ways}_way"] for figures in found["vinyals"]],
@@ -98,8 +113,8 @@ def metrics(found: dict[str, list[Figures]]) -> tuple[Metric, ...]:
                 anchors=(Anchor(anchor, "prototypical networks, Snell et al. 2017"),),
             )
             for ways, goal, beyond, anchor in ((5, 0.985, 0.99, 0.988), (20, 0.955, 0.97, 0.960))
-        ),
-    )
+        ]
+    return tuple(made)
 
 
 def trained(
@@ -115,11 +130,11 @@ def trained(
     return train_and_test(f"{protocol}-{seed}", dataset, config, test, options)
 
 
-def vinyals(folder: DataFolder, seed: int, options: Options) -> Figures:
+def vinyals(options: Options, seed: int) -> Figures:
     """Train on 1,200 characters of both sets and test on episodes of the other 423."""
     both = _joined(
-        read_dataset(folder.unpacked("images/omniglot_background.zip")),
-        read_dataset(folder.unpacked("images/omniglot_evaluation.zip")),
+        read_dataset(options.data.unpacked("images/omniglot_background.zip")),
+        read_dataset(options.data.unpacked("images/omniglot_evaluation.zip")),
     )
     order = np.random.default_rng(seed).permutation(both.labels().max() + 1)
     known = order[both.labels()] < TRAIN_CHARACTERS

@@ -77,11 +77,17 @@ class Options:
         data: where the data sets lie.
         seeds: how many repetitions; None = as many as the benchmark's goal asks for.
         quick: a short run that proves that the benchmark works; its figures mean little.
+        parts: which parts of the benchmark to run, by their names; () = all.
     """
 
     data: DataFolder
     seeds: int | None = None
     quick: bool = False
+    parts: tuple[str, ...] = ()
+
+    def wants(self, part: str) -> bool:
+        """Whether a part is to be run."""
+        return not self.parts or part in self.parts
 
     def seed_range(self, usual: int) -> tuple[int, ...]:
         """The seeds to run: 0, 1, ...; `usual` many unless told otherwise, one when quick."""

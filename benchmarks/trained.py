@@ -1,6 +1,7 @@
 """Train a model and test it, once.
 
-What was found is kept in the cache, so that a benchmark that was cut off goes on where it stopped.
+What was found is kept beside the results, so that a benchmark of many trainings can be cut off and
+goes on where it stopped, and every figure behind a mean can be looked up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import Options, commit
+from benchmarks.record import RESULTS, Options, commit
 from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle
 from twinlens.config import Config, dump_config
@@ -32,18 +33,19 @@ def train_and_test(
 ) -> Figures:
     """The figures of `test`, and what the training took.
 
-    A training of the same name and configuration is taken from the cache; its figures name the
-    commit that it ran at.
+    A training of the same name and configuration is not done again; its figures name the commit
+    that it ran at.
 
     Args:
         name: of this training.
         dataset: trained on.
         config: with its seed.
         test: measures the trained model.
-        options: say where the cache is.
+        options: those of a quick run are kept in the cache.
     """
     key = hashlib.sha256(dump_config(config).encode()).hexdigest()[:12]
-    kept = options.data.cache / "runs" / f"{name}-{key}.json"
+    folder = options.data.cache if options.quick else RESULTS
+    kept = folder / "runs" / f"{name}-{key}.json"
     if kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as place:
@@ -56,6 +58,6 @@ def train_and_test(
         "commit": commit(),
     }
     kept.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(kept, json.dumps(figures).encode())
+    write_bytes(kept, f"{json.dumps(figures, indent=1)}\n".encode())
     print(f"{name} {figures}", flush=True)
     return figures

@@ -97,3 +97,21 @@ def test_nan_in_the_input_and_in_the_weights_are_told_apart() -> None:
         siamese.encoder.get_parameter("head.weight").fill_(float("nan"))
     with pytest.raises(BundleError, match="weights are damaged"):
         siamese.embed(Batch(np.zeros((1, 1, 32, 32), np.uint8)))
+
+
+def test_views_are_averaged_and_always_the_same() -> None:
+    plain, several = network(), network("modality.views=5")
+    several.load_state_dict(plain.state_dict())
+    pages = np.random.default_rng(0).integers(0, 255, (6, 1, 32, 32)).astype(np.uint8)
+    values, _ = several.tensors(Batch(pages))
+    with torch.no_grad():
+        looks = [values, *several.modality.views(values, None)]
+        expected = torch.stack([plain.encode(look) for look in looks]).mean(0)
+    expected = (expected / expected.norm(dim=1, keepdim=True)).numpy()
+    assert len(looks) == 5
+    assert not torch.allclose(looks[1], looks[2])
+    found = several.embed(Batch(pages))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    alone = np.concatenate([several.embed(Batch(page[None])) for page in pages])
+    np.testing.assert_allclose(alone, found, atol=1e-5)
+    assert several.modality.fingerprint() != plain.modality.fingerprint()
