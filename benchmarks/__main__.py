@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS, benchmark
 from benchmarks.data import CACHE, DataFolder
-from benchmarks.record import RESULTS, Options, Record, record, save
+from benchmarks.record import RESULTS, Options, Record, commit, record, save
 from benchmarks.table import insert, markdown, saved
 from twinlens.errors import TwinlensError
 
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None, *, results: Path = RESULTS) -> 
 def _run(name: str, args: argparse.Namespace) -> Record:
     run = benchmark(name)
     options = Options(DataFolder.find(args.data), args.seeds, args.quick, tuple(args.parts or ()))
+    commit()
     started = time.perf_counter()
     result = run(options)
     return record(name, result, quick=args.quick, wall_s=time.perf_counter() - started)

@@ -1,6 +1,8 @@
-"""One-shot classification on Omniglot under three protocols, each training from scratch.
+"""One-shot classification on Omniglot under several protocols, each training from scratch.
 
 * `lake_accuracy_30_alphabets`: trained on the 30 background alphabets, tested on Lake's 20 runs.
+* `lake_accuracy_no_configuration`: the same by the defaults, which keep some alphabets to choose by
+  and some for a test.
 * `lake_accuracy_minimal`: trained on 5 alphabets only (mean over the two minimal sets).
 * `vinyals_5way_1shot`, `vinyals_20way_1shot`: 1,200 characters of all 50 alphabets train, the other
   423 test, each with its quarter turns as further characters; 1,000 episodes. The original lists of
@@ -30,7 +32,7 @@ from twinlens.siamese import Siamese
 from twinlens.types import FloatArray, IntArray
 
 CONFIG = Path(__file__).parent / "configs" / "omniglot.toml"
-SEEDS = {"lake": 5, "small_1": 3, "small_2": 3, "vinyals": 3}
+SEEDS = {"lake": 5, "defaults": 3, "small_1": 3, "small_2": 3, "vinyals": 3}
 STEPS = {"lake": 6000, "small_1": 4000, "small_2": 4000, "vinyals": 6000}
 """Steps, not minutes, so that a seed gives the same weights again; the notes tell the minutes."""
 QUICK_STEPS = 60
@@ -46,6 +48,7 @@ def run(options: Options) -> Result:
     """Train and test every protocol and seed; with --parts, some protocols only."""
     parts = {
         "lake": lambda: _lake(options, "lake"),
+        "defaults": lambda: _lake(options, "defaults"),
         "small_1": lambda: _lake(options, "small_1", SMALL_1),
         "small_2": lambda: _lake(options, "small_2", SMALL_2),
         "vinyals": lambda: [
@@ -94,6 +97,10 @@ def metrics(found: Mapping[str, list[Figures]]) -> tuple[Metric, ...]:
                 anchors=(HUMAN, ARC, KOCH, PROTO),
             )
         )
+    if "defaults" in found:
+        accuracies = [figures["accuracy"] for figures in found["defaults"]]
+        key = "lake_accuracy_no_configuration"
+        made.append(over_seeds(key, accuracies, unit="accuracy", goal=0.95, anchors=(HUMAN,)))
     if "small_1" in found and "small_2" in found:
         minimal = [
             (one["accuracy"] + two["accuracy"]) / 2
@@ -125,8 +132,9 @@ def trained(
     options: Options,
 ) -> Figures:
     """One training of a protocol; a quick one is a short one."""
-    steps = QUICK_STEPS if options.quick else STEPS[protocol]
-    config = load_config(CONFIG, [f"seed={seed}", f"train.steps={steps}"])
+    steps = QUICK_STEPS if options.quick else STEPS.get(protocol)
+    changes = [f"seed={seed}", *([f"train.steps={steps}"] if steps else [])]
+    config = load_config(None if protocol == "defaults" else CONFIG, changes)
     return train_and_test(f"{protocol}-{seed}", dataset, config, test, options)
 
 

@@ -10,6 +10,7 @@ import platform
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -182,8 +183,12 @@ def load(path: Path) -> Record:
     return Record(machine=Machine(**table.pop("machine")), result=result, **table)
 
 
+@cache
 def commit() -> str:
-    """The commit that runs; "+changes" follows where code differs from it."""
+    """The commit that runs; "+changes" follows where code differs from it.
+
+    Asked once, when a benchmark starts: what is committed while it runs is not what runs.
+    """
     root = Path(__file__).parent.parent
 
     def git(*arguments: str) -> str:
