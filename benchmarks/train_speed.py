@@ -298,6 +298,6 @@ class _Tracing:
         line = event.line
         if line is None or line.validation is None:
             return
-        self.trace.add(line.images_per_second, self._decoding_s + line.seconds, line.validation)
+        self.trace.add(line.examples_per_second, self._decoding_s + line.seconds, line.validation)
         if self.trace.enough(self._limits):
             raise _EnoughError

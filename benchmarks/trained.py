@@ -21,7 +21,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.fit import fit
 
 Figures = dict[str, Any]
-_FACTS = ("seconds", "steps", "parameters", "images_per_second")
+_FACTS = ("seconds", "steps", "parameters", "examples_per_second")
 
 
 def train_and_test(

@@ -76,7 +76,7 @@ def _run_facts(trainer: Trainer) -> dict[str, Any]:
         "seconds": state.seconds,
         "precision": state.precision,
         "threads": torch.get_num_threads(),
-        "images_per_second": float(np.median([x.images_per_second for x in lines])),
+        "examples_per_second": float(np.median([x.examples_per_second for x in lines])),
         "parameters": sum(p.numel() for p in trainer.siamese.parameters()),
         "best_step": state.best_step if state.best_score is not None else None,
         "best_validation": state.best_score,

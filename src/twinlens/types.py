@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,14 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.values)
+
+
+class Store(Protocol):
+    """Where decoded examples come from."""
+
+    def gather(self, positions: IntArray) -> Batch:
+        """The examples at these positions, [batch] int64, as one batch."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class TrainingProgress:
             if not self._console.is_terminal:
                 self._console.print(
                     f"step {line.step}: loss {line.loss:.4f}{self._validation}, "
-                    f"{line.images_per_second:,.0f} examples/s, {left:.0f} s left",
+                    f"{line.examples_per_second:,.0f} examples/s, {left:.0f} s left",
                     markup=False,
                     highlight=False,
                     soft_wrap=True,
@@ -58,7 +58,7 @@ class TrainingProgress:
             self._task,
             description=f"step {line.step}",
             completed=line.seconds / max(line.seconds + left, 1e-9),
-            state=f"loss {line.loss:.4f}{self._validation}, {line.images_per_second:,.0f}/s, "
+            state=f"loss {line.loss:.4f}{self._validation}, {line.examples_per_second:,.0f}/s, "
             f"{_clock(left)} left",
         )
 

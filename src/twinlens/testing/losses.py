@@ -11,22 +11,25 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError, gradcheck
 
 from twinlens.comparators.base import Comparator
-from twinlens.functional.distance import negative_mask, positive_mask
-from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex
+from twinlens.losses.base import Loss, LossValue
 from twinlens.registry import Component, Setting, build, lookup
 from twinlens.testing.contract import Broken, CheckResult, Rule, check_rules
+from twinlens.testing.loss_batches import (
+    CLASSES,
+    DIM,
+    contrast,
+    odd_batches,
+    ordinary_batch,
+    pairs_of,
+    targets_of,
+    triplets_of,
+)
 from twinlens.testing.modules import (
     as_if_trained,
     require_close,
     require_finite,
     require_gradient,
 )
-
-_DIM = 8
-_CLASSES = 7
-"""More than a batch has, as in training."""
-_LABELS = (0, 0, 0, 2, 2, 3, 3, 3, 6, 6, 6, 5)
-"""Of an ordinary batch: classes with gaps between them, one of which has a lone example."""
 
 
 def check_loss(name: str, settings: Mapping[str, Setting] | None = None) -> list[CheckResult]:
@@ -88,13 +91,13 @@ class _Case:
     def build(self, *, seed: int = 0) -> Loss:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return build("loss", Component(self.name, self.settings), _DIM, _CLASSES)
+            return build("loss", Component(self.name, self.settings), DIM, CLASSES)
 
     def pair(self) -> tuple[Loss, Comparator]:
         """The loss and its comparator, with parameters as after some training."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(1)
-            comparator: Comparator = build("comparator", Component(self.comparator), _DIM)
+            comparator: Comparator = build("comparator", Component(self.comparator), DIM)
         loss = self.build()
         as_if_trained(loss, seed=0)
         as_if_trained(comparator, seed=1)
@@ -103,14 +106,14 @@ class _Case:
     def value(self, embeddings: Tensor, labels: Tensor) -> LossValue:
         """Of a batch, given as what the encoder puts out."""
         loss, comparator = self.pair()
-        return loss(comparator.project(embeddings), _targets(labels, loss.consumes), comparator)
+        return loss(comparator.project(embeddings), targets_of(labels, loss.consumes), comparator)
 
     @torch.no_grad()
     def cost(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         return self.value(embeddings, labels).total
 
     def scalar(self) -> None:
-        value = self.value(*_batch())
+        value = self.value(*ordinary_batch())
         if value.total.ndim or value.total.dtype != torch.float32:
             raise Broken(
                 "The value must be a scalar of the type of the embeddings, float32. Got "
@@ -126,7 +129,7 @@ class _Case:
         _require_share(value, 0.0)
 
     def deterministic(self) -> None:
-        first, second = self.cost(*_batch()), self.cost(*_batch())
+        first, second = self.cost(*ordinary_batch()), self.cost(*ordinary_batch())
         if not torch.equal(first, second):
             raise Broken(
                 f"Two calls must agree. Got {first.item():.6g} and {second.item():.6g}. "
@@ -134,7 +137,7 @@ class _Case:
             )
 
     def order(self) -> None:
-        embeddings, labels = _batch()
+        embeddings, labels = ordinary_batch()
         turned = torch.randperm(len(labels), generator=torch.Generator().manual_seed(3))
         require_close(
             self.cost(embeddings[turned], labels[turned]),
@@ -145,18 +148,18 @@ class _Case:
 
     def names(self) -> None:
         """A loss that owns a vector a class knows it by number, so it is left out."""
-        embeddings, labels = _batch()
+        embeddings, labels = ordinary_batch()
         if any(True for _ in self.build().parameters()):
             return
         require_close(
-            self.cost(embeddings, 1000 * (_CLASSES - labels)),
+            self.cost(embeddings, 1000 * (CLASSES - labels)),
             self.cost(embeddings, labels),
             what="The value of a batch whose classes were renumbered",
             advice="Use labels for nothing but whether two are equal.",
         )
 
     def untouched(self) -> None:
-        embeddings, labels = _batch()
+        embeddings, labels = ordinary_batch()
         before = embeddings.clone()
         self.cost(embeddings, labels)
         if not torch.equal(embeddings, before):
@@ -165,7 +168,7 @@ class _Case:
             )
 
     def reaches_embeddings(self) -> None:
-        gradient = self.gradient(*_batch())
+        gradient = self.gradient(*ordinary_batch())
         require_finite(gradient, what="The gradient of the embeddings")
         still = (gradient == 0).all(dim=1)
         if still[:-1].any():  # the last example is alone in its class
@@ -176,9 +179,9 @@ class _Case:
 
     def reaches_parameters(self) -> None:
         loss, comparator = self.pair()
-        embeddings, labels = _batch()
+        embeddings, labels = ordinary_batch()
         projected = comparator.project(embeddings)
-        total = loss(projected, _targets(labels, loss.consumes), comparator).total
+        total = loss(projected, targets_of(labels, loss.consumes), comparator).total
         if any(parameter.requires_grad for parameter in loss.parameters()):
             require_gradient(loss, total)
         elif any(parameter.requires_grad for parameter in comparator.parameters()):
@@ -195,8 +198,8 @@ class _Case:
     def exact(self) -> None:
         loss, comparator = (module.double() for module in self.pair())
         assert isinstance(loss, Loss) and isinstance(comparator, Comparator)
-        embeddings, labels = _batch()
-        targets = _targets(labels, loss.consumes)
+        embeddings, labels = ordinary_batch()
+        targets = targets_of(labels, loss.consumes)
 
         def value(embeddings: Tensor) -> Tensor:
             return loss(comparator.project(embeddings), targets, comparator).total
@@ -216,10 +219,14 @@ class _Case:
 
     def empty(self) -> None:
         loss, comparator = self.pair()
-        embeddings, labels = _batch()
-        nothing = {"labels": labels[:0], "pairs": _pairs(labels[:0]), "triplets": _triplets(labels)}
+        embeddings, labels = ordinary_batch()
+        nothing = {
+            "labels": labels[:0],
+            "pairs": pairs_of(labels[:0]),
+            "triplets": triplets_of(labels),
+        }
         if loss.consumes == "triplets":
-            nothing["triplets"] = _triplets(labels[:1])
+            nothing["triplets"] = triplets_of(labels[:1])
         rows = embeddings[:0] if loss.consumes == "labels" else embeddings
         rows.requires_grad_()
         value = loss(comparator.project(rows), nothing[loss.consumes], comparator)
@@ -232,7 +239,7 @@ class _Case:
         _require_share(value, 1.0)
 
     def odd(self) -> None:
-        for what, (embeddings, labels) in _odd_batches().items():
+        for what, (embeddings, labels) in odd_batches().items():
             embeddings.requires_grad_()
             value = self.value(embeddings, labels)
             require_finite(value.total.detach(), what=f"The value of {what}")
@@ -247,11 +254,11 @@ class _Case:
 
     def direction(self) -> None:
         _, comparator = self.pair()
-        embeddings, labels = _batch()
+        embeddings, labels = ordinary_batch()
         gradient = self.gradient(embeddings, labels)
         step = 0.01 * gradient / gradient.norm()
-        before = _contrast(embeddings, labels, comparator)
-        after = _contrast(embeddings - step, labels, comparator)
+        before = contrast(embeddings, labels, comparator)
+        after = contrast(embeddings - step, labels, comparator)
         if not after > before:
             raise Broken(
                 "A small step down the gradient must raise genuine scores over impostor scores. "
@@ -261,8 +268,8 @@ class _Case:
 
     def learns(self) -> None:
         loss, comparator = self.pair()
-        embeddings, labels = _batch()
-        targets = _targets(labels, loss.consumes)
+        embeddings, labels = ordinary_batch()
+        targets = targets_of(labels, loss.consumes)
         embeddings.requires_grad_()
         modules = nn.ModuleList([loss, comparator])
         optimiser = torch.optim.Adam([embeddings, *modules.parameters()], lr=0.05)
@@ -270,13 +277,13 @@ class _Case:
             optimiser.zero_grad()
             loss(comparator.project(embeddings), targets, comparator).total.backward()
             optimiser.step()
-        apart = _contrast(embeddings, labels, comparator)
+        apart = contrast(embeddings, labels, comparator)
         if not apart > 0:
             raise Broken(
                 f"After training, genuine scores must lie over impostor scores. Got {apart:.3g} "
                 "between their means. Check the sign of each term."
             )
-        shuffled = _targets(labels.roll(2), loss.consumes)
+        shuffled = targets_of(labels.roll(2), loss.consumes)
         with torch.no_grad():
             projected = comparator.project(embeddings)
             true, false = (loss(projected, t, comparator).total for t in (targets, shuffled))
@@ -291,8 +298,8 @@ class _Case:
         loss, comparator = self.pair()
         other = self.build(seed=1)
         other.load_state_dict(loss.state_dict())
-        embeddings, labels = _batch()
-        projected, targets = comparator.project(embeddings), _targets(labels, loss.consumes)
+        embeddings, labels = ordinary_batch()
+        projected, targets = comparator.project(embeddings), targets_of(labels, loss.consumes)
         require_close(
             other(projected, targets, comparator).total,
             loss(projected, targets, comparator).total,
@@ -306,56 +313,6 @@ class _Case:
         if point.grad is None:
             raise Broken("A gradient must reach the embeddings. Got none. Do not detach them.")
         return point.grad
-
-
-def _batch() -> tuple[Tensor, Tensor]:
-    """Overlapping classes, so that every kind of pair and triplet has something to learn."""
-    embeddings = torch.randn(len(_LABELS), _DIM, generator=torch.Generator().manual_seed(0))
-    return 0.5 * embeddings, torch.tensor(_LABELS)
-
-
-def _odd_batches() -> dict[str, tuple[Tensor, Tensor]]:
-    def at(embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        return embeddings.clone(), labels.clone()
-
-    embeddings, labels = _batch()
-    return {
-        "a batch of one class": at(embeddings, labels * 0),
-        "a batch of lone examples": at(embeddings[:_CLASSES], torch.arange(_CLASSES)),
-        "a batch of one example": at(embeddings[:1], labels[:1]),
-        "a batch of one embedding": at(embeddings[:1].expand(len(labels), -1), labels),
-        "a batch of opposite embeddings": at(
-            embeddings[:1] * (1 - 2 * (torch.arange(len(labels)) % 2))[:, None], labels
-        ),
-        "a batch of zeros": at(embeddings * 0, labels),
-        "a batch of huge embeddings": at(embeddings * 1e4, labels),
-        "a batch of tiny embeddings": at(embeddings * 1e-6, labels),
-    }
-
-
-def _targets(labels: Tensor, consumes: str) -> Targets:
-    """All that can be said of a batch."""
-    return {"labels": lambda x: x, "pairs": _pairs, "triplets": _triplets}[consumes](labels)
-
-
-def _pairs(labels: Tensor) -> PairIndex:
-    left, right = torch.combinations(torch.arange(len(labels))).unbind(1)
-    return PairIndex(left, right, labels[left] == labels[right])
-
-
-def _triplets(labels: Tensor) -> TripletIndex:
-    positive, negative = positive_mask(labels), negative_mask(labels)
-    return TripletIndex(*(positive[:, :, None] & negative[:, None]).nonzero().unbind(1))
-
-
-@torch.no_grad()
-def _contrast(embeddings: Tensor, labels: Tensor, comparator: Comparator) -> float:
-    """Mean genuine score over the mean impostor score."""
-    projected = comparator.project(embeddings.double())
-    scores = comparator.double().matrix(projected, projected)
-    comparator.float()
-    genuine, impostor = scores[positive_mask(labels)], scores[negative_mask(labels)]
-    return float(genuine.mean() - impostor.mean())
 
 
 def _require_share(value: LossValue, expected: float) -> None:

@@ -8,6 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+from torch import Tensor
+
+from twinlens.losses.base import LossValue
+
 LOG = "log.jsonl"
 """Name of the log in the folder of a training."""
 
@@ -21,7 +26,7 @@ class LogLine:
         loss: mean over the group.
         parts: mean of each named part of the loss, and of mining ("empty_share").
         learning_rate: at its end.
-        images_per_second: examples embedded and learned from.
+        examples_per_second: examples embedded and learned from.
         seconds: of training since its start, resumed parts included.
         validation: the score on unseen identities, when it was measured here.
     """
@@ -30,9 +35,42 @@ class LogLine:
     loss: float
     parts: Mapping[str, float]
     learning_rate: float
-    images_per_second: float
+    examples_per_second: float
     seconds: float
     validation: float | None = None
+
+
+class StepGroup:
+    """Means over the steps since the last log line."""
+
+    def __init__(self) -> None:
+        self._losses: list[Tensor] = []
+        self._parts: dict[str, list[Tensor]] = {}
+        self._examples = 0
+        self._seconds = 0.0
+
+    def add(self, value: LossValue, examples: int, seconds: float) -> None:
+        """Count one step: its loss, how many examples it had, and how long it took."""
+        self._losses.append(value.total.detach())
+        for name, part in value.parts.items():
+            self._parts.setdefault(name, []).append(part)
+        self._examples += examples
+        self._seconds += seconds
+
+    @property
+    def loss(self) -> float:
+        """Mean loss."""
+        return float(torch.stack(self._losses).mean())
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Mean of each part over the steps that had it."""
+        return {name: float(torch.stack(p).float().mean()) for name, p in self._parts.items()}
+
+    @property
+    def examples_per_second(self) -> float:
+        """Examples learned from in a second."""
+        return self._examples / max(self._seconds, 1e-9)
 
 
 @dataclass(frozen=True, slots=True)

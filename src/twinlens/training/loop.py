@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from twinlens.miners.base import Miner
 from twinlens.siamese import Siamese
 from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from twinlens.training.doctor import watch
-from twinlens.training.history import LOG, History, Listener, LogLine, Progress, Silent
+from twinlens.training.history import LOG, History, Listener, LogLine, Progress, Silent, StepGroup
 from twinlens.training.interrupt import Interrupt
 from twinlens.training.optimisation import (
     WeightAverage,
@@ -29,16 +28,10 @@ from twinlens.training.optimisation import (
     faster_precision,
     learning_rate,
 )
-from twinlens.types import Batch, IntArray
+from twinlens.types import Store
 
 Validator = Callable[[Siamese], float]
 """Scores a network on identities that training does not see; larger = better."""
-
-
-class Store(Protocol):
-    """Where the loop gets decoded examples."""
-
-    def gather(self, positions: IntArray) -> Batch: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ class Trainer:
         self.state = TrainingState(data=data)
         self.history = History(self.log)
         self.generator = torch.Generator()
-        self._group = _StepGroup()
+        self._group = StepGroup()
         self._warned: set[str] = set()
 
     def run(self, *, resume: bool = False) -> Siamese:
@@ -232,11 +225,11 @@ class Trainer:
             loss=self._group.loss,
             parts=self._group.parts,
             learning_rate=float(self.optimiser.param_groups[0]["lr"]),
-            images_per_second=self._group.images_per_second,
+            examples_per_second=self._group.examples_per_second,
             seconds=self.state.seconds,
             validation=score,
         )
-        self._group = _StepGroup()
+        self._group = StepGroup()
         self.history.add(line)
         progress = self._progress()
         left = self.state.seconds * (1 - progress) / progress if progress else None
@@ -287,32 +280,3 @@ class Trainer:
             modules=self._modules(),
             optimiser=self.optimiser,
         )
-
-
-class _StepGroup:
-    """Means over the steps since the last log line."""
-
-    def __init__(self) -> None:
-        self._losses: list[Tensor] = []
-        self._parts: dict[str, list[Tensor]] = {}
-        self._images = 0
-        self._seconds = 0.0
-
-    def add(self, value: LossValue, images: int, seconds: float) -> None:
-        self._losses.append(value.total.detach())
-        for name, part in value.parts.items():
-            self._parts.setdefault(name, []).append(part)
-        self._images += images
-        self._seconds += seconds
-
-    @property
-    def loss(self) -> float:
-        return float(torch.stack(self._losses).mean())
-
-    @property
-    def parts(self) -> dict[str, float]:
-        return {name: float(torch.stack(p).float().mean()) for name, p in self._parts.items()}
-
-    @property
-    def images_per_second(self) -> float:
-        return self._images / max(self._seconds, 1e-9)

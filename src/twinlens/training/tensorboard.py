@@ -35,7 +35,7 @@ class TensorBoard:
         scalars = {
             "loss": line.loss,
             "learning_rate": line.learning_rate,
-            "examples_per_second": line.images_per_second,
+            "examples_per_second": line.examples_per_second,
             **{f"parts/{name}": value for name, value in line.parts.items()},
         }
         if line.validation is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -11,18 +10,12 @@ from twinlens.data.dataset import Dataset
 from twinlens.evaluation.one_shot import one_shot_accuracy
 from twinlens.functional.metrics import roc_auc
 from twinlens.siamese import Siamese
-from twinlens.types import Batch, FloatArray, IntArray, Pairs, Triplets
+from twinlens.types import FloatArray, IntArray, Pairs, Store, Triplets
 
 MOST_EXAMPLES = 4000
 """Examples that a validation embeds at most."""
 EPISODES = 400
 WAYS = 20
-
-
-class Store(Protocol):
-    """Where decoded examples come from."""
-
-    def gather(self, positions: IntArray) -> Batch: ...
 
 
 def embed_store(
