@@ -302,3 +302,29 @@ def test_live_warnings_are_told_while_training(glyphs: Path, tmp_path: Path) -> 
     fit(glyphs, tmp_path / "model", config=settings(*hopeless), listener=Listen())
     warnings = [message for message in messages if message.startswith("warning: ")]
     assert sum("Mining found nothing" in message for message in warnings) == 1
+
+
+def test_one_process_trains_in_a_folder_at_a_time(glyphs: Path, tmp_path: Path) -> None:
+    log = tmp_path / "model.training" / LOG
+    deadline = time.monotonic() + 120
+    with child(glyphs, tmp_path / "model", *SMALL, "train.steps=1000000") as running:
+        while not log.exists():
+            assert running.poll() is None
+            assert time.monotonic() < deadline
+        with pytest.raises(TrainingError, match="Got another at work"):
+            fit(glyphs, tmp_path / "model", config=settings(), overwrite=True)
+        assert log.exists()
+        running.kill()
+    fit(
+        glyphs, tmp_path / "model", config=settings(), overwrite=True
+    )  # a dead holder holds nothing
+    assert not log.parent.exists()
+
+
+def test_a_folder_of_something_else_is_not_trained_in(glyphs: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "model.training" / "thesis.txt"
+    precious.parent.mkdir()
+    precious.write_text("years of work")
+    with pytest.raises(TrainingError, match="left alone"):
+        fit(glyphs, tmp_path / "model", config=settings(), overwrite=True)
+    assert precious.read_text() == "years of work"

@@ -33,6 +33,7 @@ from twinlens.config import Config, dump_config, from_table
 from twinlens.errors import BundleError, ConfigError
 from twinlens.registry import Component
 from twinlens.siamese import Siamese
+from twinlens.training.workplace import CHECKPOINT
 from twinlens.types import FloatArray
 
 FORMAT = 1
@@ -222,7 +223,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest: Any = json.loads((path / MANIFEST).read_bytes())
     except FileNotFoundError as error:
-        unfinished = (path / "checkpoint.safetensors").exists()
+        unfinished = (path / CHECKPOINT).exists()
         raise BundleError(
             f"A model must hold a {MANIFEST}. Got none in {path}. "
             + ("Its training is not finished: go on with --resume." if unfinished else

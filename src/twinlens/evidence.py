@@ -17,7 +17,7 @@ from twinlens.data.splits import SideAudit, Splits
 from twinlens.errors import EvidenceError
 from twinlens.siamese import Siamese
 from twinlens.tasks.evaluate import evaluate_dataset
-from twinlens.training.doctor import Symptoms, diagnose
+from twinlens.training.doctor import Finding, Symptoms, diagnose
 from twinlens.training.loop import Trainer
 from twinlens.training.validation import OneShot, embed_store
 from twinlens.types import IntArray
@@ -32,28 +32,38 @@ class Stores:
     test: ArrayStore | None
 
 
-def evidence_of(
-    trainer: Trainer,
-    siamese: Siamese,
-    sides: Splits,
-    stores: Stores,
-    content: Mapping[str, str],
-) -> dict[str, Any]:
-    """All that is known about the run: on whom it was trained, how it went, how good it is."""
-    named = sides.sides()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A training: its loop, whom it sees, their decoded examples, and the hash of each file."""
+
+    trainer: Trainer
+    sides: Splits
+    stores: Stores
+    content: Mapping[str, str]
+
+
+def evidence_of(run: Run, siamese: Siamese) -> dict[str, Any]:
+    """All that is known about a run: on whom it was trained, how it went, how good it is.
+
+    Args:
+        run: that has ended.
+        siamese: the network that it gave.
+    """
+    named = run.sides.sides()
+    train = run.sides.train
     return {
-        "data": {"name": sides.train.root.name, "kind": sides.train.kind},
-        "split": _nameless(sides),
+        "data": {"name": train.root.name, "kind": train.kind},
+        "split": _nameless(run.sides),
         "identities": {
             name: [identity_hash(i) for i in side.identities()] for name, side in named.items()
         },
         "content": {
-            name: sorted({content[e.id] for e in side.examples}) for name, side in named.items()
+            name: sorted({run.content[e.id] for e in side.examples}) for name, side in named.items()
         },
-        "training": _run_facts(trainer),
-        "history": trainer.history.thinned(),
-        "evaluation": _test(siamese, sides.test, stores.test, trainer.config.seed),
-        "doctor": [dataclasses.asdict(f) for f in _findings(trainer, siamese, sides, stores)],
+        "training": _run_facts(run.trainer),
+        "history": run.trainer.history.thinned(),
+        "evaluation": _test(siamese, run.sides.test, run.stores.test, run.trainer.config.seed),
+        "doctor": [dataclasses.asdict(finding) for finding in _findings(run, siamese)],
     }
 
 
@@ -96,7 +106,8 @@ def _test(
         return {"absent": str(error)}
 
 
-def _findings(trainer: Trainer, siamese: Siamese, sides: Splits, stores: Stores) -> list[Any]:
+def _findings(run: Run, siamese: Siamese) -> list[Finding]:
+    trainer, sides, stores = run.trainer, run.sides, run.stores
     unseen = stores.validation is not None and len(sides.validation) >= 2
     side = sides.validation if unseen else sides.train
     store = stores.validation if unseen and stores.validation is not None else stores.train

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from twinlens.data.duplicates import content_hashes
 from twinlens.data.manifest import read_dataset
 from twinlens.data.splits import Splits, split
 from twinlens.errors import TrainingError
-from twinlens.evidence import Stores, evidence_of
+from twinlens.evidence import Run, Stores, evidence_of
 from twinlens.losses.base import Loss
 from twinlens.registry import build
 from twinlens.settle import NONE, settle
@@ -29,6 +28,7 @@ from twinlens.training.checkpoint import read_header
 from twinlens.training.history import Listener, Progress, Silent
 from twinlens.training.loop import Ingredients, Trainer
 from twinlens.training.validation import validator_for
+from twinlens.training.workplace import CHECKPOINT, discard, workplace
 
 
 def fit(
@@ -59,39 +59,50 @@ def fit(
         KeyboardInterrupt: after Ctrl-C; the state is saved.
     """
     listener = listener or Silent()
+    out = out.absolute()  # so that "." has a name
     folder = out.with_name(out.name + ".training")
     Bundle.require_free(out, overwrite=overwrite)
     config = _begin(folder, config, resume=resume, overwrite=overwrite)
-    try:
-        if not isinstance(data, Dataset):
-            data = read_dataset(data, modality=config.modality.name, group=config.data.group)
-        content = _content(data, config)
-        sides = _split(data, config, content)
-        config = settle(config, sides.train)
-        if resume:
-            _require_same(config, from_table(read_header(_checkpoint(folder))[1]))
-        listener.update(Progress(0, config.train.steps, message=_describe(sides)))
-        stores = open_stores(sides, config, listener)
-        trainer = build_trainer(
-            sides, stores, config, folder, listener, data=_digest(data, content)
+    with workplace(folder, resume=resume):
+        run = _prepare(data, config, folder, listener, resume=resume)
+        siamese = run.trainer.run(resume=resume)
+        audit = json.dumps(dataclasses.asdict(run.sides.audit), indent=1)
+        write_bytes(out.with_name(out.name + ".audit.json"), f"{audit}\n".encode())
+        config = run.trainer.config
+        train = dataclasses.replace(config.train, precision=run.trainer.state.precision)
+        bundle = Bundle.save(
+            out,
+            siamese=siamese,
+            config=dataclasses.replace(config, train=train),
+            evidence=evidence_of(run, siamese),
+            overwrite=overwrite,
         )
-    except BaseException:
-        if not resume:
-            shutil.rmtree(folder)  # nothing was learned that could be lost
-        raise
-    siamese = trainer.run(resume=resume)
-    train = dataclasses.replace(config.train, precision=trainer.state.precision)
-    bundle = Bundle.save(
-        out,
-        siamese=siamese,
-        config=dataclasses.replace(config, train=train),
-        evidence=evidence_of(trainer, siamese, sides, stores, content),
-        overwrite=overwrite,
-    )
-    audit = json.dumps(dataclasses.asdict(sides.audit), indent=1)
-    write_bytes(out.with_name(out.name + ".audit.json"), f"{audit}\n".encode())
-    shutil.rmtree(folder)
+        discard(folder)
     return bundle
+
+
+def _prepare(
+    data: Path | Dataset, config: Config, folder: Path, listener: Listener, *, resume: bool
+) -> Run:
+    """Read, split, settle, decode and build: all that comes before the first step."""
+    if not isinstance(data, Dataset):
+        data = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    content = _content(data, config)
+    sides = split(
+        data,
+        validation_share=config.data.validation_share,
+        test_share=config.data.test_share,
+        seed=config.seed,
+        content=content,
+    )
+    config = settle(config, sides.train)
+    if resume:
+        _require_same(config, from_table(read_header(folder / CHECKPOINT)[1]))
+    listener.update(Progress(0, config.train.steps, message=_describe(sides)))
+    stores = open_stores(sides, config, listener)
+    digest = _digest(data, content)
+    trainer = build_trainer(sides, stores, config, folder, listener, data=digest)
+    return Run(trainer, sides, stores, content)
 
 
 def open_stores(sides: Splits, config: Config, listener: Listener) -> Stores:
@@ -144,8 +155,8 @@ def build_trainer(
 
 
 def _begin(folder: Path, config: Config | None, *, resume: bool, overwrite: bool) -> Config:
-    """The configuration to run with, and a work folder in the right state."""
-    checkpoint = _checkpoint(folder)
+    """The configuration to run with, if the folder may be trained in."""
+    checkpoint = folder / CHECKPOINT
     if resume:
         if not checkpoint.exists():
             raise TrainingError(
@@ -157,19 +168,7 @@ def _begin(folder: Path, config: Config | None, *, resume: bool, overwrite: bool
             f"{folder} must not hold an unfinished training. Got its checkpoint. "
             "Go on with --resume, or discard it with --overwrite."
         )
-    if folder.exists():
-        shutil.rmtree(folder)
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise TrainingError(
-            f"{folder} must be writable. Got: {error.strerror}. Choose another --out."
-        ) from error
     return resolved(config or Config())
-
-
-def _checkpoint(folder: Path) -> Path:
-    return folder / "checkpoint.safetensors"
 
 
 def _content(dataset: Dataset, config: Config) -> dict[str, str]:
@@ -188,16 +187,6 @@ def _digest(dataset: Dataset, content: Mapping[str, str]) -> str:
             for column in dataclasses.astuple(relations):
                 digest.update(column.tobytes())
     return digest.hexdigest()
-
-
-def _split(dataset: Dataset, config: Config, content: Mapping[str, str]) -> Splits:
-    return split(
-        dataset,
-        validation_share=config.data.validation_share,
-        test_share=config.data.test_share,
-        seed=config.seed,
-        content=content,
-    )
 
 
 def _require_same(config: Config, started: Config) -> None:

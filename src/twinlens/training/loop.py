@@ -28,6 +28,7 @@ from twinlens.training.optimisation import (
     faster_precision,
     learning_rate,
 )
+from twinlens.training.workplace import CHECKPOINT
 from twinlens.types import Store
 
 Validator = Callable[[Siamese], float]
@@ -77,7 +78,7 @@ class Trainer:
         self.validate = ingredients.validate
         self.config = config
         self.settings = config.train
-        self.checkpoint = folder / "checkpoint.safetensors"
+        self.checkpoint = folder / CHECKPOINT
         self.log = folder / LOG
         self.listener = listener or Silent()
         self.optimiser = build_optimiser([self.siamese, self.loss], self.settings)
