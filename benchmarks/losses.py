@@ -47,14 +47,15 @@ class Trial:
 
 TRIALS = (
     Trial("contrastive", "cosine", "all_pairs"),
-    Trial("contrastive", "euclidean", "all_pairs"),
+    Trial("contrastive", "cosine", "hard_pairs"),
+    Trial("contrastive", "euclidean", "hard_pairs", ("loss.margin=5.0",)),
     Trial("triplet", "cosine", "batch_all"),
     Trial("triplet", "cosine", "semi_hard"),
     Trial("triplet", "cosine", "batch_hard"),
-    Trial("triplet", "euclidean", "semi_hard"),
+    Trial("triplet", "euclidean", "batch_all", ("loss.margin=1.0",)),
     Trial("cross_entropy", "learned", "all_pairs"),
     Trial("supcon", "cosine"),
-    Trial("supcon", "euclidean"),
+    Trial("supcon", "euclidean", None, ("loss.temperature=1.0",)),
     Trial("infonce", "cosine"),
     Trial("multi_similarity", "cosine"),
     Trial("circle", "cosine"),

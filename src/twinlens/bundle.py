@@ -31,7 +31,7 @@ from twinlens.atomic import new_folder
 from twinlens.card import card
 from twinlens.config import Config, dump_config, from_table
 from twinlens.errors import BundleError, ConfigError
-from twinlens.registry import Component
+from twinlens.registry import Component, Kind, lookup, source_of
 from twinlens.siamese import Siamese
 from twinlens.training.workplace import CHECKPOINT
 from twinlens.types import FloatArray
@@ -40,6 +40,8 @@ FORMAT = 1
 MANIFEST = "MANIFEST"
 CONFIG, WEIGHTS, EVIDENCE, CARD = "config.toml", "model.safetensors", "evidence.json", "card.md"
 FILES = (CONFIG, WEIGHTS, EVIDENCE, CARD)
+_SERVED: tuple[Kind, ...] = ("modality", "encoder", "comparator")
+"""What a model needs to answer; a loss or miner of a plugin is needed for training only."""
 BATCH_SIZE = 64
 """Inputs decoded and embedded at once, which bounds the memory that embedding takes."""
 
@@ -78,8 +80,9 @@ class Bundle:
         manifest = _read_manifest(path)
         content = {name: _read_checked(path, name, manifest["files"]) for name in FILES}
         try:
-            config = from_table(tomllib.loads(content[CONFIG].decode()))
-            siamese = build_siamese(config)
+            config = from_table(tomllib.loads(content[CONFIG].decode()), kinds=_SERVED)
+            with torch.random.fork_rng(devices=[]):  # the first weights are replaced at once
+                siamese = build_siamese(config)
         except ConfigError as error:
             raise BundleError(
                 f"{path} must name components that are known. {error} "
@@ -142,7 +145,7 @@ class Bundle:
                 f"{path} must not exist. Got something there. Choose another --out, or replace "
                 "it with --overwrite."
             )
-        if not (path / MANIFEST).is_file() and not (path.is_dir() and not any(path.iterdir())):
+        if not _may_be_replaced(path):
             raise BundleError(
                 f"{path} must be a model to be replaced by one. Got something else, which is "
                 "left alone. Choose another --out."
@@ -189,21 +192,35 @@ class Bundle:
         return self.siamese.modality.load(str(item)) if isinstance(item, (str, Path)) else item
 
 
+def _may_be_replaced(path: Path) -> bool:
+    """Whether it is an empty folder, or a model and nothing else; a damaged one is one too."""
+    if not path.is_dir():
+        return False
+    names = {entry.name for entry in path.iterdir()}
+    if not names:
+        return True
+    if not names <= {MANIFEST, *FILES} or MANIFEST not in names:
+        return False
+    return b'"fingerprint"' in (path / MANIFEST).read_bytes()
+
+
 def fingerprint(siamese: Siamese, config: Config) -> str:
     """16 hex digits that change whenever a score might: the parts are hashed apart, then together.
 
     Parts: the encoder (settings and weights), the preparation of inputs, the comparator.
     """
     parts = (
-        _part(config.encoder, siamese.encoder.state_dict()),
+        _part("encoder", config.encoder, siamese.encoder.state_dict()),
         siamese.modality.fingerprint(),
-        _part(config.comparator, siamese.comparator.state_dict()),
+        _part("comparator", config.comparator, siamese.comparator.state_dict()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _part(component: Component, tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256(_json([component.name, dict(sorted(component.settings.items()))]))
+def _part(kind: Kind, component: Component, tensors: Mapping[str, Tensor]) -> str:
+    source = source_of(lookup(kind, component.name))
+    settings = dict(sorted(component.settings.items()))
+    digest = hashlib.sha256(_json([component.name, settings, source]))
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy().tobytes())

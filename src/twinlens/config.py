@@ -17,7 +17,7 @@ from typing import Any, Literal
 import tomli_w
 
 from twinlens.errors import ConfigError, nearest
-from twinlens.registry import KINDS, Component, resolve
+from twinlens.registry import KINDS, Component, Kind, resolve
 from twinlens.settings import coerce, require, require_at_least, require_share
 
 
@@ -26,9 +26,9 @@ class DataConfig:
     """How examples are read and split.
 
     Attributes:
-        group: which folder level names the group (an alphabet, a session): "auto" takes the
-            outer level when every identity lies exactly two levels deep, "none" ignores it,
-            "column" takes the manifest's group column. Groups stay whole in a split.
+        group: whether examples have groups (alphabets, sessions), which stay whole in a split:
+            "auto" takes the outer folder when every identity lies exactly two levels deep, and
+            the group column of a table; "none" ignores both.
         validation_share: share of identities (or groups) that choose when to stop.
         test_share: share kept unseen by training and choosing, for the evidence.
         cache: folder of decoded arrays; "" puts it into the user's cache folder.
@@ -102,7 +102,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        require_at_least(0, {"seed": self.seed})
+        require(0 <= self.seed < 2**63, "seed", "between 0 and 2^63 - 1", self.seed)
 
 
 _LEFT_OPEN = {"miner": ("auto", "none"), "sampler": ("auto",)}
@@ -134,17 +134,21 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     return from_table(_merged(table, changes))
 
 
-def from_table(table: Mapping[str, Any]) -> Config:
+def from_table(table: Mapping[str, Any], *, kinds: Sequence[Kind] = KINDS) -> Config:
     """A checked `Config` from plain nested dictionaries; components get all their settings.
+
+    Args:
+        table: as TOML has it.
+        kinds: whose components must be known; those of other kinds stay as they are given.
 
     Raises:
         ConfigError: unknown key or a value of the wrong type.
     """
     config = _dataclass(Config, table, "")
-    return resolved(config)
+    return resolved(config, kinds=kinds)
 
 
-def resolved(config: Config) -> Config:
+def resolved(config: Config, *, kinds: Sequence[Kind] = KINDS) -> Config:
     """The same configuration with every setting of every component filled in and checked.
 
     "auto" for miner and sampler stays: training replaces it once it has seen the data, by a
@@ -152,7 +156,7 @@ def resolved(config: Config) -> Config:
     """
     changes = {
         kind: resolve(kind, component)
-        for kind in KINDS
+        for kind in kinds
         if (component := getattr(config, kind)).name not in _LEFT_OPEN.get(kind, ())
     }
     return dataclasses.replace(config, **changes)

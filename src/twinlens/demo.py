@@ -117,7 +117,7 @@ def _compare(bundle: Bundle, unseen: Path) -> tuple[ScoredPair, ScoredPair]:
 
 def _make_room(out: Path) -> None:
     """An empty marked folder; only an earlier demonstration is removed for it."""
-    if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
+    if out.exists() and not (out.is_dir() and ((out / MARK).exists() or not any(out.iterdir()))):
         raise DataError(
             f"{out} must be empty or an earlier demonstration. Got something else, which is left "
             "alone. Choose another --out."

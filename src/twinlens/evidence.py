@@ -82,6 +82,7 @@ def _nameless(sides: Splits) -> dict[str, Any]:
 def _run_facts(trainer: Trainer) -> dict[str, Any]:
     state, lines = trainer.state, trainer.history.lines
     return {
+        "run": state.run,
         "steps": state.step,
         "seconds": state.seconds,
         "precision": state.precision,

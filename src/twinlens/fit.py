@@ -19,7 +19,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
 from twinlens.data.manifest import read_dataset
 from twinlens.data.splits import Splits, split
-from twinlens.errors import TrainingError
+from twinlens.errors import BundleError, TrainingError
 from twinlens.evidence import Run, Stores, evidence_of
 from twinlens.losses.base import Loss
 from twinlens.registry import build
@@ -60,7 +60,11 @@ def fit(
     """
     listener = listener or Silent()
     out = out.absolute()  # so that "." has a name
-    folder = out.with_name(out.name + ".training")
+    if not out.name:
+        raise BundleError(f"A model must be a folder with a name. Got {out}. Choose another --out.")
+    folder = work_folder(out)
+    if resume and (bundle := _finished(out, folder)) is not None:
+        return bundle
     Bundle.require_free(out, overwrite=overwrite)
     config = _begin(folder, config, resume=resume, overwrite=overwrite)
     with workplace(folder, resume=resume):
@@ -77,6 +81,25 @@ def fit(
             evidence=evidence_of(run, siamese),
             overwrite=overwrite,
         )
+        discard(folder)
+    return bundle
+
+
+def work_folder(out: Path) -> Path:
+    """Where a training works until its model is saved at `out`."""
+    return out.with_name(out.name + ".training")
+
+
+def _finished(out: Path, folder: Path) -> Bundle | None:
+    """The model of a run that was cut off between saving it and clearing up, or None."""
+    checkpoint = folder / CHECKPOINT
+    if not out.exists() or not checkpoint.exists():
+        return None
+    bundle = Bundle.load(out)
+    state, _ = read_header(checkpoint)
+    if bundle.evidence["training"]["run"] != state.run:
+        return None
+    with workplace(folder, resume=True):
         discard(folder)
     return bundle
 

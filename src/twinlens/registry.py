@@ -76,6 +76,19 @@ def register(kind: Kind, name: str) -> Callable[[type[T]], type[T]]:
     return add
 
 
+def source_of(cls: type[object]) -> str:
+    """The code of a component that is not twinlens's own, so that its fingerprint follows it.
+
+    What comes with the package is told apart by its version.
+    """
+    if cls.__module__.startswith("twinlens."):
+        return ""
+    try:
+        return inspect.getsource(cls)
+    except (OSError, TypeError):  # typed at a prompt
+        return cls.__qualname__
+
+
 def names(kind: Kind) -> list[str]:
     """The registered names of a kind, sorted."""
     return sorted(_components[kind])

@@ -38,6 +38,16 @@ def require_at_least(least: int, settings: Mapping[str, float | tuple[int, ...]]
         require(min(numbers, default=least) >= least, name, f"at least {least}", value)
 
 
+def require_above_0(settings: Mapping[str, float]) -> None:
+    """Check that each setting, given by its full name, is above 0.
+
+    Raises:
+        ConfigError: one is not; names it.
+    """
+    for name, value in settings.items():
+        require(value > 0, name, "above 0", value)
+
+
 def require_share(setting: str, value: float) -> None:
     """Check that a setting is a share of what may not be all of it.
 

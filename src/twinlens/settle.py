@@ -49,7 +49,8 @@ def _sampler(config: Config, train: Dataset) -> Component:
 
 def _miner(config: Config, train: Dataset) -> Component:
     """The miner that the loss needs on this data; given pairs and triplets are not mined."""
-    consumes = lookup("loss", config.loss.name).consumes
+    loss: type[Loss] = lookup("loss", config.loss.name)
+    consumes = loss.consumes
     if consumes == "labels" or train.kind != "labels":
         if config.miner.name not in ("auto", NONE.name) or config.miner.settings:
             why = (
@@ -62,14 +63,15 @@ def _miner(config: Config, train: Dataset) -> Component:
                 f"{len(config.miner.settings)} settings. Remove it."
             )
         return NONE
+    usual = loss.usual_miner or default_miner(consumes)
     if config.miner.name == "auto":
-        return Component(default_miner(consumes), config.miner.settings)
+        return Component(usual, config.miner.settings)
     produces = lookup("miner", config.miner.name).produces
     if produces != consumes:
         raise ConfigError(
             f"miner must produce {consumes} for the loss {config.loss.name!r}. "
             f"Got {config.miner.name!r}, which produces {produces}. "
-            f"Take miner={default_miner(consumes)}."
+            f"Take miner={usual}."
         )
     return config.miner
 

@@ -36,3 +36,10 @@ def test_the_contract_under_other_settings(name: str, changed: dict[str, float])
 @pytest.mark.parametrize("consumes", ["pairs", "triplets"])
 def test_the_default_miner_produces_what_the_loss_takes(consumes: str) -> None:
     assert lookup("miner", default_miner(consumes)).produces == consumes
+
+
+@pytest.mark.parametrize("name", names("loss"))
+def test_the_usual_miner_of_a_loss_produces_what_it_takes(name: str) -> None:
+    loss = lookup("loss", name)
+    if loss.usual_miner is not None:
+        assert lookup("miner", loss.usual_miner).produces == loss.consumes

@@ -46,8 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except TwinlensError as error:
         if _DEBUG in given:
             raise
-        print(f"twinlens: {error}", file=sys.stderr)
-        sys.exit(BAD_USE)
+        _fail(str(error))
+    except OSError as error:  # of the system: a terminal gone, a disk full, a file moved away
+        if _DEBUG in given:
+            raise
+        _fail(f"{error.filename or 'the system'} must work. Got: {error.strerror}.")
+
+
+def _fail(message: str) -> None:
+    print(f"twinlens: {message}", file=sys.stderr)
+    sys.exit(BAD_USE)
 
 
 def _version(wanted: bool) -> None:

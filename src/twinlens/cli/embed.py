@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -40,7 +41,7 @@ def embed_command(
     buffer = io.BytesIO()
     np.save(buffer, vectors, allow_pickle=False)
     names = out.with_suffix(".txt")
-    write_bytes(names, "".join(f"{name}\n" for name in inputs).encode())
+    write_bytes(names, b"".join(os.fsencode(name) + b"\n" for name in inputs))
     write_bytes(out, buffer.getvalue())
     facts = {
         "out": str(out),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,28 +37,31 @@ def evaluate_command(
     bundle = Bundle.load(model)
     with counting("embedding") as progress:
         tested = evaluate(bundle, data, include_seen=include_seen, seed=seed, progress=progress)
+    typer.echo(json.dumps(_facts(bundle, tested), indent=2) if as_json else _summary(tested))
     if page is not None:
         report(bundle, tested, page)
-    if as_json:
-        facts = {
-            "model": bundle.fingerprint,
-            "seen_examples": tested.seen_examples,
-            "seen_included": tested.seen_included,
-            **tested.evaluation.to_dict(),
-        }
-        typer.echo(json.dumps(facts, indent=2))
-    else:
-        typer.echo(_summary(tested))
-    if page is not None:
         typer.echo(f"report: {page}", err=as_json)
+
+
+def _facts(bundle: Bundle, tested: Tested) -> dict[str, Any]:
+    """All figures; the worst comparisons by the ids of their examples."""
+    ids = [example.id for example in tested.dataset.examples]
+    figures = tested.evaluation.to_dict()
+    for worst in ("false_matches", "false_non_matches"):
+        for pair in figures[worst]:
+            pair.update(left=ids[pair["left"]], right=ids[pair["right"]])
+    return {
+        "model": bundle.fingerprint,
+        "seen_examples": tested.seen_examples,
+        "seen_included": tested.seen_included,
+        **figures,
+    }
 
 
 def _summary(tested: Tested) -> str:
     evaluation = tested.evaluation
-    lines = [
-        f"{tested.dataset.root}: {evaluation.examples:,} examples, "
-        f"{evaluation.identities:,} identities."
-    ]
+    of = f" of {evaluation.identities:,} identities" if evaluation.identities else ""
+    lines = [f"{tested.dataset.root}: {evaluation.examples:,} examples{of}."]
     if tested.seen_examples:
         done = "counted all the same" if tested.seen_included else "left out"
         lines.append(f"{tested.seen_examples:,} examples that training saw were {done}.")

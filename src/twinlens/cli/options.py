@@ -12,7 +12,7 @@ from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Seed = Annotated[int, typer.Option(help="Of all randomness.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of all randomness.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="Python file with components of your own; may be repeated."),

@@ -12,7 +12,7 @@ from twinlens.bundle import Bundle
 from twinlens.cli.options import AsJson, Plugins, load_plugins
 from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
-from twinlens.fit import fit
+from twinlens.fit import fit, work_folder
 from twinlens.training.history import Everyone, Listener
 from twinlens.training.tensorboard import TensorBoard
 
@@ -62,7 +62,7 @@ def train_command(
                 listener=Everyone(listeners),
             )
         except KeyboardInterrupt as stop:
-            typer.echo("Stopped. What was learned is kept; go on with --resume.", err=True)
+            typer.echo(_stopped(out), err=True)
             raise typer.Exit(INTERRUPTED) from stop
     typer.echo(json.dumps(_facts(bundle, out), indent=2) if as_json else _summary(bundle, out))
 
@@ -74,6 +74,12 @@ def _config(
     if resume and path is None and not settings and seed is None:
         return None
     return load_config(path, [*settings, *([] if seed is None else [f"seed={seed}"])])
+
+
+def _stopped(out: Path) -> str:
+    if work_folder(out).exists():
+        return "Stopped. What was learned is kept; go on with --resume."
+    return "Stopped before the first step. Nothing is left behind."
 
 
 def _facts(bundle: Bundle, out: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from twinlens.comparators.base import Comparator
 from twinlens.functional.distance import cosine_matrix
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "arcface")
@@ -39,6 +40,7 @@ class ArcFace(Loss):
         scale: s, the inverse of a temperature.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.scale": scale})
         self.margin_rad, self.scale = margin_rad, scale
         self.centres = nn.Parameter(torch.randn(classes, dim) / math.sqrt(dim))
 

@@ -68,6 +68,8 @@ class Loss(nn.Module, ABC):
         needs_learned: whether only a comparator whose score is a logit makes sense.
         trains_comparator: whether it compares by the comparator's score. One that takes a distance
             of its own would leave the head of a learned comparator as it began.
+        usual_miner: name of the miner that it is trained with unless another is named; None = the
+            usual one of what it consumes.
         gradient_is_exact: whether the gradient is the derivative of the value; not so where
             weights are held still on purpose.
     """
@@ -75,6 +77,7 @@ class Loss(nn.Module, ABC):
     consumes: ClassVar[Literal["labels", "pairs", "triplets"]]
     needs_learned: ClassVar[bool] = False
     trains_comparator: ClassVar[bool] = True
+    usual_miner: ClassVar[str | None] = None
     gradient_is_exact: ClassVar[bool] = True
 
     def __init__(self, dim: int, classes: int) -> None:

@@ -9,6 +9,7 @@ from twinlens.functional.distance import negative_mask, positive_mask
 from twinlens.functional.log_sum import log_sum_exp
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "circle")
@@ -39,6 +40,7 @@ class Circle(Loss):
         scale: γ, the inverse of a temperature.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.scale": scale})
         self.margin, self.scale = margin, scale
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

@@ -7,6 +7,7 @@ from twinlens.comparators.base import Comparator
 from twinlens.functional.distance import paired_euclidean
 from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "contrastive")
@@ -27,6 +28,7 @@ class Contrastive(Loss):
 
     consumes = "pairs"
     trains_comparator = False
+    usual_miner = "hard_pairs"
 
     def __init__(self, dim: int, classes: int, *, margin: float = 1.0) -> None:
         """Args:
@@ -34,6 +36,7 @@ class Contrastive(Loss):
         margin: distance beyond which a different pair costs nothing.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.margin": margin})
         self.margin = margin
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

@@ -8,6 +8,7 @@ from twinlens.functional.distance import negative_mask, positive_mask
 from twinlens.functional.log_sum import log_sum_exp
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "infonce")
@@ -33,6 +34,7 @@ class InfoNCE(Loss):
         temperature: τ, by which scores are divided.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.temperature": temperature})
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

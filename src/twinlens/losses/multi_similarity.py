@@ -8,6 +8,7 @@ from twinlens.functional.distance import negative_mask, positive_mask
 from twinlens.functional.log_sum import log1p_sum_exp
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "multi_similarity")
@@ -43,6 +44,7 @@ class MultiSimilarity(Loss):
         epsilon: slack of the mining.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.alpha": alpha, "loss.beta": beta})
         self.alpha, self.beta, self.base, self.epsilon = alpha, beta, base, epsilon
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

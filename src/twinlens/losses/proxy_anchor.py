@@ -10,6 +10,7 @@ from twinlens.functional.distance import cosine_matrix
 from twinlens.functional.log_sum import log1p_sum_exp
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "proxy_anchor")
@@ -38,6 +39,7 @@ class ProxyAnchor(Loss):
         sharpness: α.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.sharpness": sharpness})
         self.margin, self.sharpness = margin, sharpness
         self.proxies = nn.Parameter(torch.randn(classes, dim) / math.sqrt(dim))
 

@@ -7,6 +7,7 @@ from twinlens.comparators.base import Comparator
 from twinlens.functional.distance import negative_mask, positive_mask
 from twinlens.losses.base import Loss, LossValue, Targets, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_above_0
 
 
 @register("loss", "supcon")
@@ -33,6 +34,7 @@ class SupCon(Loss):
         temperature: τ, by which scores are divided; small = hard negatives count more.
         """
         super().__init__(dim, classes)
+        require_above_0({"loss.temperature": temperature})
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

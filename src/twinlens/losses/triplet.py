@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from twinlens.comparators.base import Comparator
 from twinlens.losses.base import Loss, LossValue, Targets, TripletIndex, empty, taught
 from twinlens.registry import register
+from twinlens.settings import require_at_least
 
 
 @register("loss", "triplet")
@@ -35,6 +36,7 @@ class Triplet(Loss):
         soft: log(1 + exp(s(a, n) − s(a, p))) in place of the hinge; needs no margin.
         """
         super().__init__(dim, classes)
+        require_at_least(0, {"loss.margin": margin})
         self.margin, self.soft = margin, soft
 
     def forward(self, embeddings: Tensor, targets: Targets, comparator: Comparator) -> LossValue:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from twinlens.registry import Setting
+from twinlens.registry import Setting, source_of
 from twinlens.types import Batch
 
 Array = npt.NDArray[np.generic]
@@ -72,8 +72,9 @@ class Modality(ABC):
         """
 
     def fingerprint(self) -> str:
-        """SHA-256 of the modality's class and preparation, as hex."""
-        text = json.dumps([type(self).__name__, dict(sorted(self.preparation.items()))])
+        """SHA-256 of the modality's class (of a plugin, its code) and preparation, as hex."""
+        cls, preparation = type(self), dict(sorted(self.preparation.items()))
+        text = json.dumps([cls.__name__, preparation, source_of(cls)])
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -19,6 +19,8 @@ from twinlens.modalities.decode import SUFFIXES, Fit, Pixels, is_grey, read_imag
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least
 
+MOST_SIDE = 4096
+"""Pixels on a side that a picture may be brought to."""
 _SAMPLE = 64
 """How many pictures `settle` looks at."""
 
@@ -58,7 +60,8 @@ class Image(Modality):
         background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
             a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.
         turned_classes: whether a class turned by 90° steps is another class to learn from;
-            "auto" is "on" for drawings and "off" for photos.
+            "auto" is "on" for drawings and "off" for photos. Square pictures only: without
+            effect when `fit` is "native".
         rotation_deg, scale, shear, shift: half-widths of the random affine change; scale is a
             natural logarithm, shift a share of the side.
         elastic: standard deviation of the random warp in half-sides; 0 = none.
@@ -72,7 +75,10 @@ class Image(Modality):
         Raises:
             ConfigError: a setting is out of range.
         """
-        require_at_least(1, {"modality.size": size, "modality.max_side": max_side})
+        sides = {"modality.size": size, "modality.max_side": max_side}
+        require_at_least(1, {**sides, "modality.views": views})
+        for name, side in sides.items():
+            require(side <= MOST_SIDE, name, f"at most {MOST_SIDE}", side)
         widths = {"rotation_deg": rotation_deg, "scale": scale, "shear": shear, "shift": shift}
         light = {"elastic": elastic, "brightness": brightness, "contrast": contrast}
         require_at_least(0, {f"modality.{name}": n for name, n in {**widths, **light}.items()})

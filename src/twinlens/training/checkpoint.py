@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -29,6 +30,7 @@ class TrainingState:
         best_step: where it was.
         precision: as measured when the run began.
         data: hash of what is trained on.
+        run: tells this run from any other.
     """
 
     step: int = 0
@@ -37,6 +39,7 @@ class TrainingState:
     best_step: int = 0
     precision: str = "float32"
     data: str = ""
+    run: str = field(default_factory=lambda: uuid4().hex)
 
 
 def save_checkpoint(

@@ -9,10 +9,14 @@ from typing import Literal
 import numpy as np
 
 from twinlens.training.history import LogLine
-from twinlens.types import FloatArray, IntArray
+from twinlens.types import BoolArray, FloatArray, IntArray
 
 COLLAPSED = 0.98
-"""Mean cosine of strangers above which the embedding tells nothing apart."""
+"""Mean cosine of strangers above which the embedding may tell nothing apart."""
+SEPARATED = 1.0
+"""Standard deviations between genuine pairs and strangers above which it does all the same."""
+SPREAD = 1e-3
+"""Relative spread of the dimensions under which all embeddings are one point."""
 FEW_DIMENSIONS = 0.05
 """Share of dimensions in use under which the embedding is needlessly narrow."""
 EMPTY_MINING = 0.5
@@ -161,7 +165,8 @@ def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
         return []
     alike = float(cosine[strangers].mean())
     spread = float(embeddings.std(0).mean() / max(float(np.abs(embeddings).mean()), 1e-12))
-    if alike <= COLLAPSED and spread > 1e-3:
+    apart = spread > SPREAD and _separation(cosine, ~strangers, strangers) > SEPARATED
+    if (alike <= COLLAPSED and spread > SPREAD) or apart:
         return []
     return [
         Finding(
@@ -174,6 +179,18 @@ def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
             "with an easier miner (miner=all_pairs or batch_all).",
         )
     ]
+
+
+def _separation(cosine: FloatArray, same: BoolArray, strangers: BoolArray) -> float:
+    """How far genuine cosines lie over those of strangers, in standard deviations of the latter.
+
+    A network can hold all embeddings in a narrow cone and still tell them apart there.
+    """
+    genuine = cosine[same & ~np.eye(len(cosine), dtype=np.bool_)]
+    if not len(genuine):
+        return 0.0
+    gap = float(genuine.mean() - cosine[strangers].mean())
+    return gap / max(float(cosine[strangers].std()), 1e-6)
 
 
 def _dimensions(embeddings: FloatArray) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from twinlens.atomic import write_bytes
 from twinlens.losses.base import LossValue
 
 LOG = "log.jsonl"
@@ -128,7 +129,7 @@ class History:
     def resume(cls, path: Path, step: int) -> History:
         """The lines up to `step`; later ones, of steps that will be taken again, are dropped."""
         kept = [line for line in read_log(path) if line.step <= step]
-        path.write_text("".join(_dump(line) for line in kept), encoding="utf-8")
+        write_bytes(path, "".join(_dump(line) for line in kept).encode())
         return cls(path, kept)
 
     def add(self, line: LogLine) -> None:

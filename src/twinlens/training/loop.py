@@ -109,9 +109,10 @@ class Trainer:
                 self.state.step += 1
                 self.state.seconds += time.perf_counter() - started
                 self._group.add(value, len(values), time.perf_counter() - started)
-                if self._due(self.settings.log_every):
-                    self._report(validate=self._due(self.settings.validate_every))
-                if self._due(self.settings.validate_every):
+                validate = self._due(self.settings.validate_every)
+                if validate or self._due(self.settings.log_every):
+                    self._report(validate=validate)
+                if validate:
                     self._save()
                 if interrupt.wanted:
                     self._save()
@@ -136,6 +137,7 @@ class Trainer:
         if self.state.precision == "auto":
             values, mask = self._batch(self.sampler.draw(0), 0)
             self.state.precision = faster_precision(self.siamese.encoder, values, mask)
+        self._save()  # from here on a kill loses nothing that was decided
 
     def _batch(self, draw: Draw, step: int) -> tuple[Tensor, Tensor | None]:
         """Decoded, derived and augmented tensors of a draw."""
@@ -162,7 +164,8 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         value.total.backward()
         if self.settings.gradient_clip:
-            nn.utils.clip_grad_norm_(self.siamese.parameters(), self.settings.gradient_clip)
+            parameters = [*self.siamese.parameters(), *self.loss.parameters()]
+            nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
         rate = learning_rate(step, self._progress(), self.settings)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
