@@ -15,6 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
+import twinlens
 from twinlens.bundle import CONFIG, FILES, MANIFEST, WEIGHTS, Bundle, fingerprint
 from twinlens.errors import BundleError, DataError
 
@@ -215,6 +216,7 @@ def test_only_a_model_is_replaced_by_a_model(bundle: Bundle, copy: Path, tmp_pat
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
+    (precious / "MANIFEST").write_text("thesis.txt")
     with pytest.raises(BundleError, match="left alone"):
         save(precious, True)
     assert (precious / "thesis.txt").read_text() == "years of work"
@@ -254,3 +256,17 @@ def test_what_a_pickle_would_run_is_not_run(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         Bundle.load(copy)
     assert not marker.exists()
+
+
+def test_the_package_offers_what_users_start_from() -> None:
+    assert twinlens.Bundle is Bundle
+    assert twinlens.Siamese.__name__ == "Siamese"
+    with pytest.raises(AttributeError, match="no attribute 'Triplets'"):
+        _ = twinlens.Triplets
+
+
+def test_a_plugin_of_the_training_is_not_needed_to_answer(copy: Path) -> None:
+    text = (copy / CONFIG).read_text().replace('name = "supcon"', 'name = "stranger"')
+    (copy / CONFIG).write_text(text)
+    rehash(copy)
+    assert Bundle.load(copy).config.loss.name == "stranger"

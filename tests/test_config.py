@@ -146,7 +146,7 @@ def test_overrides(override: str, path: Sequence[str], value: object) -> None:
         (["loss.name.x=5"], "loss must be a table with a name"),
         (["seed=1\ntrain = 2"], "seed must be a whole number. Got '1\\ntrain = 2'"),
         (["seed=2020-01-01"], "seed must be a whole number"),
-        (["loss=auto"], "loss.name must be a registered loss"),
+        (["encoder=auto"], "encoder.name must be a registered encoder"),
         (["encoder=none"], "encoder.name must be a registered encoder"),
         (["sampler=none"], "sampler.name must be a registered sampler"),
     ],

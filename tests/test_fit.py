@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 from drawings import write_glyphs
@@ -328,3 +329,61 @@ def test_a_folder_of_something_else_is_not_trained_in(glyphs: Path, tmp_path: Pa
     with pytest.raises(TrainingError, match="left alone"):
         fit(glyphs, tmp_path / "model", config=settings(), overwrite=True)
     assert precious.read_text() == "years of work"
+
+
+def test_the_loss_follows_the_data(tmp_path: Path) -> None:
+    for table, loss in ((pairs_table, "contrastive"), (triplets_table, "triplet")):
+        bundle = fit(table(tmp_path / loss), tmp_path / f"{loss}.model", config=settings())
+        assert bundle.config.loss.name == loss
+
+
+def test_a_kill_before_the_first_validation_resumes(glyphs: Path, tmp_path: Path) -> None:
+    late = settings("train.validate_every=12")
+    whole = fit(glyphs, tmp_path / "whole", config=late)
+
+    class Die(Exception):
+        pass
+
+    class Kill:
+        def update(self, event: Progress) -> None:
+            if event.step == 4:
+                raise Die
+
+    with pytest.raises(Die):
+        fit(glyphs, tmp_path / "cut", config=late, listener=Kill())
+    resumed = fit(glyphs, tmp_path / "cut", resume=True)
+    assert resumed.fingerprint == whole.fingerprint
+
+
+def test_a_kill_after_the_model_is_saved_only_leaves_clearing_up(
+    glyphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules["twinlens.fit"], "discard", die)
+        with pytest.raises(KeyboardInterrupt):
+            fit(glyphs, tmp_path / "model", config=settings())
+    saved = Bundle.load(tmp_path / "model").fingerprint
+    assert (tmp_path / "model.training").exists()
+    assert fit(glyphs, tmp_path / "model", resume=True).fingerprint == saved
+    assert not (tmp_path / "model.training").exists()
+
+
+def test_content_counts_and_not_the_time_of_change(tmp_path: Path) -> None:
+    data = write_glyphs(tmp_path / "data", 8, 4)
+    for path in data.rglob("*.png"):  # pictures whose files stay as long
+        with Image.open(path) as picture:
+            picture.convert("L").save(path.with_suffix(".bmp"))
+        path.unlink()
+    first = fit(data, tmp_path / "first", config=settings())
+    for path in data.rglob("*.bmp"):
+        state = path.stat()
+        with Image.open(path) as picture:
+            turned = picture.transpose(Image.Transpose.ROTATE_90)
+        turned.save(path)
+        assert path.stat().st_size == state.st_size
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    second = fit(data, tmp_path / "second", config=settings())
+    assert second.fingerprint != first.fingerprint

@@ -96,7 +96,7 @@ class Config:
     modality: Component = field(default_factory=lambda: Component("image"))
     encoder: Component = field(default_factory=lambda: Component("convnet"))
     comparator: Component = field(default_factory=lambda: Component("cosine"))
-    loss: Component = field(default_factory=lambda: Component("supcon"))
+    loss: Component = field(default_factory=lambda: Component("auto"))
     miner: Component = field(default_factory=lambda: Component("auto"))
     sampler: Component = field(default_factory=lambda: Component("auto"))
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -105,7 +105,7 @@ class Config:
         require(0 <= self.seed < 2**63, "seed", "between 0 and 2^63 - 1", self.seed)
 
 
-_LEFT_OPEN = {"miner": ("auto", "none"), "sampler": ("auto",)}
+_LEFT_OPEN = {"loss": ("auto",), "miner": ("auto", "none"), "sampler": ("auto",)}
 """Names that stand for no component yet, by kind."""
 
 
@@ -151,7 +151,7 @@ def from_table(table: Mapping[str, Any], *, kinds: Sequence[Kind] = KINDS) -> Co
 def resolved(config: Config, *, kinds: Sequence[Kind] = KINDS) -> Config:
     """The same configuration with every setting of every component filled in and checked.
 
-    "auto" for miner and sampler stays: training replaces it once it has seen the data, by a
+    "auto" for loss, miner and sampler stays: training replaces it once it has seen the data, by a
     component or, where no miner is wanted, by "none".
     """
     changes = {

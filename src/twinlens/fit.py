@@ -122,14 +122,23 @@ def _prepare(
     if resume:
         _require_same(config, from_table(read_header(folder / CHECKPOINT)[1]))
     listener.update(Progress(0, config.train.steps, message=_describe(sides)))
-    stores = open_stores(sides, config, listener)
+    stores = open_stores(sides, content, config, listener)
     digest = _digest(data, content)
     trainer = build_trainer(sides, stores, config, folder, listener, data=digest)
     return Run(trainer, sides, stores, content)
 
 
-def open_stores(sides: Splits, config: Config, listener: Listener) -> Stores:
-    """Decode what is not yet in the cache, all sides at once, and open each side of the split."""
+def open_stores(
+    sides: Splits, content: Mapping[str, str], config: Config, listener: Listener
+) -> Stores:
+    """Decode what is not yet in the cache, all sides at once, and open each side of the split.
+
+    Args:
+        sides: of the data.
+        content: example id -> hash of its file.
+        config: settled.
+        listener: told of decoding.
+    """
     modality = build_modality(config)
     folder = Path(config.data.cache) if config.data.cache else default_cache_folder()
 
@@ -137,13 +146,24 @@ def open_stores(sides: Splits, config: Config, listener: Listener) -> Stores:
         message = f"decoding {done} of {total}"
         listener.update(Progress(0, config.train.steps, message=message, passing=True))
 
+    refs = {name: side.refs(config.modality.name) for name, side in sides.sides().items()}
+    known = {
+        ref: content[example.id]
+        for name, side in sides.sides().items()
+        for example, ref in zip(side.examples, refs[name], strict=True)
+    }
+
     def opened(refs: list[str]) -> ArrayStore:
         return open_store(
-            refs, modality, fingerprint=modality.fingerprint(), folder=folder, progress=report
+            refs,
+            modality,
+            fingerprint=modality.fingerprint(),
+            folder=folder,
+            content=known,
+            progress=report,
         )
 
-    refs = {name: side.refs(config.modality.name) for name, side in sides.sides().items()}
-    opened([ref for of in refs.values() for ref in of])  # so that all unreadable files are named
+    opened(list(known))  # so that the unreadable files of all sides are named
     return Stores(
         opened(refs["train"]),
         opened(refs["validation"]) if refs["validation"] else None,

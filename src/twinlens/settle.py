@@ -8,10 +8,11 @@ from twinlens.config import Config, resolved
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers import Sampler, default_sampler
 from twinlens.errors import ConfigError
+from twinlens.losses import default_loss
 from twinlens.losses.base import Loss
 from twinlens.miners import default_miner
 from twinlens.modalities.base import Modality
-from twinlens.registry import Component, lookup, resolve
+from twinlens.registry import Component, build, lookup, resolve
 
 NONE = Component("none")
 """Stands for "no miner" in a resolved configuration."""
@@ -23,6 +24,9 @@ def settle(config: Config, train: Dataset) -> Config:
     Raises:
         ConfigError: loss, comparator, miner and data do not go together.
     """
+    if config.loss.name == "auto":
+        loss = Component(default_loss(train.kind), config.loss.settings)
+        config = dataclasses.replace(config, loss=resolve("loss", loss))
     config = dataclasses.replace(
         config,
         modality=_modality(config, train),
@@ -30,7 +34,13 @@ def settle(config: Config, train: Dataset) -> Config:
         miner=_miner(config, train),
     )
     _check_loss(config, train)
-    return resolved(config)
+    config = resolved(config)
+    # Built once and let go, before time goes into decoding: each checks the range of its settings.
+    build("modality", config.modality)
+    build("loss", config.loss, 2, 2)
+    if config.miner.name != NONE.name:
+        build("miner", config.miner)
+    return config
 
 
 def _modality(config: Config, train: Dataset) -> Component:

@@ -135,6 +135,8 @@ def test_bad_rows_of_pairs_are_all_named(run: Run, model: Path, tmp_path: Path) 
         ("", "columns left and right"),
         ("left;same\n", "Add right"),
         ("left,right\n", "must have rows"),
+        ("left,left,right\na,b,c\n", "each column once"),
+        ("left,right,score\na,b,1\n", "which is added"),
         ("left,right\na,b,c\n", "must have 2 fields"),
         ('left,right\n"a,b\n', "must be CSV"),
     ],
@@ -306,3 +308,43 @@ def test_an_unwritable_cache_is_told(run: Run, tmp_path: Path) -> None:
     assert code == 2
     assert "Set data.cache" in err
     assert not (tmp_path / "m.training").exists()
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [("left,right,same", "{a},{b},1\n{a},{c},0"), ("anchor,positive,negative", "{a},{b},{c}")],
+)
+def test_pairs_and_triplets_are_evaluated_in_words(
+    run: Run, model: Path, strangers: Path, tmp_path: Path, header: str, row: str
+) -> None:
+    a, b, *_ = sorted((strangers / "class100").iterdir())
+    c = min((strangers / "class101").iterdir())
+    (tmp_path / "t.csv").write_text(f"{header}\n{row.format(a=a, b=b, c=c)}\n")
+    code, out, err = run("evaluate", model, tmp_path / "t.csv", "--report", tmp_path / "r.html")
+    assert (code, err) == (0, "")
+    assert "t.csv: 3 examples.\n" in out
+    assert (tmp_path / "r.html").exists()
+
+
+def test_the_worst_comparisons_are_named(run: Run, model: Path, strangers: Path) -> None:
+    _, out, _ = run("evaluate", model, strangers, "--json")
+    worst = json.loads(out)["false_matches"][0]
+    score = Bundle.load(model).score(strangers / worst["left"], strangers / worst["right"])
+    assert score == pytest.approx(worst["score"], abs=1e-5)
+
+
+def test_numbers_out_of_range_are_one_clear_line(
+    run: Run, model: Path, glyphs: Path, tmp_path: Path
+) -> None:
+    for setting, word in {
+        "loss.temperature=-1": "above 0",
+        "modality.views=0": "at least 1",
+        "modality.size=100000": "at most 4096",
+        "seed=18446744073709551616": "between 0 and",
+    }.items():
+        result = run("train", glyphs, "--out", tmp_path / "m", *SETTINGS, "--set", setting)
+        assert_one_clear_line(result, setting.partition("=")[0], word)
+    assert run("evaluate", model, glyphs, "--seed", "-1")[0] == 2
+    assert_one_clear_line(run("train", glyphs, "--out", "/"), "a folder with a name")
+    (tmp_path / "file").touch()
+    assert_one_clear_line(run("demo", "--out", tmp_path / "file"), "left alone")

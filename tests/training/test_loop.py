@@ -210,3 +210,11 @@ def test_clock_limit_ends_with_a_cooled_down_rate(tmp_path: Path) -> None:
 def test_ema_off_returns_the_last_weights(tmp_path: Path) -> None:
     run = trainer(tmp_path, "train.ema=0")
     assert_identical(weights(run.run()), weights(run.siamese))
+
+
+def test_validation_is_as_often_as_asked_whatever_is_logged(tmp_path: Path) -> None:
+    odd = ("train.steps=12", "train.validate_every=3", "train.log_every=5")
+    run = trainer(tmp_path, *odd, validate=lambda network: 0.5)
+    run.run()
+    assert [step for step, _ in run.history.validations()] == [3, 6, 9, 12]
+    assert [line.step for line in run.history.lines] == [3, 5, 6, 9, 10, 12]

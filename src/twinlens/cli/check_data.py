@@ -13,9 +13,9 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from twinlens.config import DataConfig
+from twinlens.cli.options import ConfigFile, Plugins, Settings, load_plugins
+from twinlens.config import load_config
 from twinlens.data.check import DataReport, check_data
-from twinlens.data.folder import Grouping
 from twinlens.data.problems import Problem
 
 _MOST_OF_A_CODE = 20
@@ -27,9 +27,9 @@ def check_data_command(
         Path, typer.Argument(help="Folder with a folder for each class, or a CSV or JSONL file.")
     ],
     *,
-    group: Annotated[
-        Grouping, typer.Option(help="Whether outer folders or a group column are groups.")
-    ] = "auto",
+    config: ConfigFile = None,
+    settings: Settings = None,
+    plugin: Plugins = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with every problem.")
     ] = False,
@@ -38,12 +38,16 @@ def check_data_command(
 
     Exits 1 when something would stop training.
     """
+    load_plugins(plugin)
+    wanted = load_config(config, settings or [])
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("reading files", total=None)
         report = check_data(
             path,
-            data=DataConfig(group=group),
+            modality=wanted.modality,
+            data=wanted.data,
+            seed=wanted.seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:

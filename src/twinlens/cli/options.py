@@ -18,6 +18,12 @@ Plugins = Annotated[
     typer.Option("--plugin", help="Python file with components of your own; may be repeated."),
 ]
 
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
+]
+
 
 def load_plugins(paths: Sequence[Path] | None) -> None:
     """Import the plugin files that the command line names.

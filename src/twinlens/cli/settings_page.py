@@ -36,8 +36,9 @@ name = "semi_hard"
 ```
 
 `--set loss=triplet` changes the name, `--set loss.margin=0.1` a setting. A list is
-`--set encoder.widths=[32,64]`. `miner` and `sampler` are "auto" unless named: what fits the data
-and the loss is taken, and written into the model.
+`--set encoder.widths=[32,64]`. `loss`, `miner` and `sampler` are "auto" unless named: what fits
+the data is taken (for labels `supcon`, for pairs `contrastive`, for triplets `triplet`), and
+written into the model.
 
 This page is made from the code by `python -m twinlens.cli.settings_page`.
 """

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
-from twinlens.cli.options import AsJson, Plugins, load_plugins
+from twinlens.cli.options import AsJson, ConfigFile, Plugins, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
 from twinlens.fit import fit, work_folder
@@ -25,11 +25,8 @@ def train_command(
     ],
     *,
     out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
-    ] = None,
+    config: ConfigFile = None,
+    settings: Settings = None,
     seed: Annotated[
         int | None, typer.Option(help="Of all randomness; short for --set seed=N.")
     ] = None,

@@ -108,18 +108,26 @@ class ArrayFile:
     def __exit__(self, *error: object) -> None:
         self._index.close()
 
-    def lookup(self, states: Sequence[FileState]) -> dict[str, Record]:
-        """Path -> record, for every file that is known and has not changed since."""
+    def lookup(
+        self, states: Sequence[FileState], content: Mapping[str, str] | None = None
+    ) -> dict[str, Record]:
+        """Path -> record, for every file that is known and has not changed since.
+
+        Args:
+            states: of the files.
+            content: path -> content key, where it is known; else what the states tell is believed.
+        """
         found: dict[str, Record] = {}
         for start in range(0, len(states), _AT_ONCE):
             asked = {state.path: state for state in states[start : start + _AT_ONCE]}
             query = (
-                "SELECT path, size, changed_ns, place, shape, dtype FROM file JOIN record "
+                "SELECT path, key, size, changed_ns, place, shape, dtype FROM file JOIN record "
                 f"USING (key) WHERE path IN ({_marks(asked)})"
             )
             rows = self._fetch(query, list(asked))
-            for path, size, changed_ns, place, shape, dtype in rows:
-                if asked[path] == FileState(path, size, changed_ns):
+            for path, key, size, changed_ns, place, shape, dtype in rows:
+                unchanged = asked[path] == FileState(path, size, changed_ns)
+                if unchanged and (content is None or content[path] == key):
                     found[path] = Record(place, self._layout(shape, dtype))
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -119,27 +119,31 @@ def open_store(
     *,
     fingerprint: str,
     folder: Path,
+    content: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> ArrayStore:
     """Decode what the cache does not hold yet, and open all of it.
 
-    A file whose path, size and time of change are known is not read. A changed one is hashed; if
-    its content is known under any name, it is not decoded.
+    Without `content`, a file whose path, size and time of change are known is not read. A changed
+    one is hashed; if its content is known under any name, it is not decoded.
 
     Args:
         refs: files, what `modality.load` takes.
         modality: loads and prepares them.
         fingerprint: of what the modality does to a file; another one has its own cache.
         folder: of all caches.
+        content: ref -> content hash of every file, by a caller who has read them all: then nothing
+            rests on what a file's time of change says.
         progress: told of (decoded, to be decoded).
 
     Raises:
         DataError: files cannot be read (names all of them), or the cache cannot be written.
     """
     paths = [os.path.abspath(ref) for ref in refs]  # noqa: PTH100 — a Path each is slow
+    keys = None if content is None else {p: content[r] for p, r in zip(paths, refs, strict=True)}
     with ArrayFile(folder / fingerprint[:32]) as arrays:
         states, unreadable = _states(dict.fromkeys(paths))
-        records = arrays.lookup(states)
+        records = arrays.lookup(states, keys)
         pending = [state for state in states if state.path not in records]
         unreadable += _ingest(pending, arrays, modality, progress)
         if unreadable:

@@ -1,4 +1,4 @@
-"""One file a loss."""
+"""Embeddings and what is known of them -> a scalar. One file a loss."""
 
 from twinlens.losses.arcface import ArcFace
 from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex
@@ -26,4 +26,14 @@ __all__ = [
     "Targets",
     "Triplet",
     "TripletIndex",
+    "default_loss",
 ]
+
+
+def default_loss(kind: str) -> str:
+    """The name of the loss that "auto" stands for, for data of this kind.
+
+    >>> default_loss("triplets")
+    'triplet'
+    """
+    return {"labels": "supcon", "pairs": "contrastive", "triplets": "triplet"}[kind]

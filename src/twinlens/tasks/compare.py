@@ -21,6 +21,7 @@ from twinlens.types import FloatArray
 CHUNK = 8192
 """Pairs scored and written at once."""
 _COLUMNS = ("left", "right")
+_SCORE = "score"
 
 
 def compare_file(
@@ -108,6 +109,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     f"{path} must have the columns left and right. Got {', '.join(names) or 'none'}"
                     f". Add {', '.join(missing)}."
                 )
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated or _SCORE in names:
+                raise DataError(
+                    f"{path} must name each column once, and none {_SCORE!r}, which is added. Got "
+                    f"{', '.join(names)}. Rename or remove {', '.join(repeated) or _SCORE}."
+                )
             for row in reader:
                 if None in row:
                     raise DataError(
@@ -131,7 +138,7 @@ def _write(
         right = np.array(known.right[start : start + CHUNK])
         scores = bundle.siamese.score(embeddings[left], embeddings[right])
         for row, score in zip(islice(rows, len(scores)), scores, strict=True):
-            scored = {**row, "score": f"{score:.6g}"}
+            scored = {**row, _SCORE: f"{score:.6g}"}
             if writer is None:
                 writer = csv.DictWriter(text, list(scored))
                 writer.writeheader()
