@@ -6,7 +6,6 @@ import importlib
 from typing import Any
 
 _PLACES = {"Bundle": "twinlens.bundle", "Siamese": "twinlens.siamese"}
-__all__ = list(_PLACES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
