@@ -17,10 +17,10 @@ from twinlens.data.splits import SideAudit, Splits
 from twinlens.errors import EvidenceError
 from twinlens.siamese import Siamese
 from twinlens.tasks.evaluate import evaluate_dataset
-from twinlens.training.doctor import Finding, Symptoms, diagnose
+from twinlens.training.doctor import Finding, diagnose
+from twinlens.training.examiner import Examiner
 from twinlens.training.loop import Trainer
 from twinlens.training.validation import OneShot, embed_store
-from twinlens.types import IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +109,13 @@ def _test(
 
 def _findings(run: Run, siamese: Siamese) -> list[Finding]:
     trainer, sides, stores = run.trainer, run.sides, run.stores
-    unseen = stores.validation is not None and len(sides.validation) >= 2
-    side = sides.validation if unseen else sides.train
-    store = stores.validation if unseen and stores.validation is not None else stores.train
-    positions: IntArray = np.arange(len(side))[:2000]
-    embeddings = embed_store(siamese, store, positions)
-    labels = side.labels()[positions]
-    if labels.min(initial=0) < 0:  # pairs or triplets only: each example stands for itself
-        labels = positions
-    known = sides.train.labels()
+    examiner = Examiner.of(sides.train, stores.train, sides.validation, stores.validation)
     seen = OneShot.of(sides.train, stores.train, trainer.config.seed)
     by_labels = isinstance(trainer.validate, OneShot)
-    return diagnose(
-        Symptoms(
-            trainer.history.lines,
-            embeddings,
-            labels,
-            np.bincount(known[known >= 0]),
-            seen(siamese) if seen is not None and by_labels else None,
-            trainer.state.best_score if by_labels else None,
-        )
+    symptoms = examiner.symptoms(
+        siamese,
+        trainer.history.lines,
+        train_score=seen(siamese) if seen is not None and by_labels else None,
+        validation_score=trainer.state.best_score if by_labels else None,
     )
+    return diagnose(symptoms)

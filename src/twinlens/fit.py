@@ -25,6 +25,7 @@ from twinlens.losses.base import Loss
 from twinlens.registry import build
 from twinlens.settle import NONE, settle
 from twinlens.training.checkpoint import read_header
+from twinlens.training.examiner import Examiner
 from twinlens.training.history import Listener, Progress, Silent
 from twinlens.training.loop import Ingredients, Trainer
 from twinlens.training.validation import validator_for
@@ -193,7 +194,8 @@ def build_trainer(
     if validate is None and len(sides.validation):
         message = "the validation identities cannot be scored: the last weights will be kept"
         listener.update(Progress(0, config.train.steps, message=message))
-    ingredients = Ingredients(siamese, loss, miner, sampler, stores.train, validate)
+    examine = Examiner.of(sides.train, stores.train, sides.validation, stores.validation)
+    ingredients = Ingredients(siamese, loss, miner, sampler, stores.train, validate, examine)
     return Trainer(ingredients, config, folder, listener, data=data)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletInd
 from twinlens.miners.base import Miner
 from twinlens.siamese import Siamese
 from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from twinlens.training.doctor import watch
+from twinlens.training.doctor import Finding
 from twinlens.training.history import LOG, History, Listener, LogLine, Progress, Silent, StepGroup
 from twinlens.training.interrupt import Interrupt
 from twinlens.training.optimisation import (
@@ -33,6 +33,8 @@ from twinlens.types import Store
 
 Validator = Callable[[Siamese], float]
 """Scores a network on identities that training does not see; larger = better."""
+Examine = Callable[[Siamese, Sequence[LogLine]], Sequence[Finding]]
+"""Says what goes wrong, from the network as it is and the log so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Ingredients:
     sampler: Sampler
     store: Store
     validate: Validator | None = None
+    examine: Examine | None = None
 
 
 class Trainer:
@@ -76,6 +79,7 @@ class Trainer:
         self.sampler = ingredients.sampler
         self.store = ingredients.store
         self.validate = ingredients.validate
+        self.examine = ingredients.examine
         self.config = config
         self.settings = config.train
         self.checkpoint = folder / CHECKPOINT
@@ -242,8 +246,10 @@ class Trainer:
             self._warn()
 
     def _warn(self) -> None:
-        """Say once, while there is time to stop, what the log already shows to go wrong."""
-        for finding in watch(self.history.lines):
+        """Say once, while there is time to stop, what goes wrong."""
+        if self.examine is None:
+            return
+        for finding in self.examine(self._current(), self.history.lines):
             if finding.code not in self._warned:
                 self._warned.add(finding.code)
                 message = f"{finding.severity}: {finding.message} {finding.advice}"

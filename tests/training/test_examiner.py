@@ -1,0 +1,63 @@
+"""What the doctor is shown while training goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from drawings import glyph
+from twinlens.assemble import build_siamese
+from twinlens.config import load_config
+from twinlens.siamese import Siamese
+from twinlens.testing.datasets import labelled_dataset, paired_dataset
+from twinlens.training.examiner import MOST_LIVE, Examiner
+from twinlens.types import Batch, IntArray
+
+
+class Drawings:
+    """Identities of four drawings, made when asked for; counts how many were."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def gather(self, positions: IntArray) -> Batch:
+        self.asked += len(positions)
+        return Batch(np.stack([glyph(int(i) // 4, int(i) % 4, 16)[None] for i in positions]))
+
+
+def network() -> Siamese:
+    torch.manual_seed(0)
+    settings = ["modality.size=16", "encoder.widths=[4,8]", "encoder.strides=[1,2]",
+                "encoder.dim=8"]  # fmt: skip
+    return build_siamese(load_config(None, settings))
+
+
+def test_a_collapsed_network_is_told_while_there_is_time() -> None:
+    train, unseen, store = labelled_dataset([4] * 10), labelled_dataset([4] * 6), Drawings()
+    examine = Examiner.of(train, store, unseen, store)
+    flat = network()
+    with torch.no_grad():
+        flat.encoder.get_parameter("head.weight").zero_()
+    assert "collapse" in {finding.code for finding in examine(flat, [])}
+    assert "collapse" not in {finding.code for finding in examine(network(), [])}
+
+
+def test_a_dominant_class_of_training_is_told() -> None:
+    store = Drawings()
+    examine = Examiner.of(labelled_dataset([400, 4, 4, 4]), store, labelled_dataset([4] * 6), store)
+    assert "dominant_class" in {finding.code for finding in examine(network(), [])}
+
+
+def test_unseen_examples_are_looked_at_and_few_of_them() -> None:
+    seen, unseen = Drawings(), Drawings()
+    train, other = labelled_dataset([4] * 10), labelled_dataset([4] * 300)
+    Examiner.of(train, seen, other, unseen)(network(), [])
+    assert (seen.asked, unseen.asked) == (0, MOST_LIVE)
+    Examiner.of(train, seen, labelled_dataset([]), None)(network(), [])
+    assert seen.asked == 40
+
+
+def test_examples_of_pairs_stand_for_themselves() -> None:
+    store = Drawings()
+    pairs = paired_dataset(8, [(0, 1, True), (2, 3, False)])
+    assert Examiner.of(pairs, store, pairs, store).labels.tolist() == list(range(8))
