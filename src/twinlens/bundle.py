@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ from twinlens.assemble import build_siamese
 from twinlens.atomic import new_folder
 from twinlens.card import card
 from twinlens.config import Config, dump_config, from_table
+from twinlens.data.cache import Progress
 from twinlens.errors import BundleError, ConfigError
 from twinlens.registry import Component, Kind, lookup, source_of
 from twinlens.siamese import Siamese
@@ -47,7 +48,6 @@ BATCH_SIZE = 64
 
 Input = str | Path | PIL.Image.Image | npt.NDArray[np.generic]
 """What a model compares: a path, a picture in memory, or an array that the modality prepares."""
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

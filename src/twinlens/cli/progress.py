@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinlens.bundle import Progress as Report
+from twinlens.data.cache import Progress as Report
 from twinlens.training.history import Progress as Event
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from twinlens.atomic import new_file
-from twinlens.bundle import Bundle, Progress
+from twinlens.bundle import Bundle
+from twinlens.data.cache import Progress
 from twinlens.data.problems import listed
 from twinlens.errors import DataError
 from twinlens.types import FloatArray

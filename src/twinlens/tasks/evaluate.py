@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from twinlens.bundle import Bundle, Progress
+from twinlens.bundle import Bundle
+from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes, identity_hash
 from twinlens.data.manifest import read_dataset

@@ -11,6 +11,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw, Sampler
 from twinlens.errors import ConfigError, DataError
 from twinlens.registry import Setting, register
+from twinlens.settings import require
 from twinlens.types import IntArray
 
 
@@ -61,10 +62,10 @@ class IdentitySampler(Sampler):
             DataError: fewer than two identities.
         """
         super().__init__(dataset, variants, seed)
-        _require(identities >= 2, "identities", "at least 2", identities)
-        _require(examples >= 1, "examples", "at least 1", examples)
-        _require(1 <= groups <= identities, "groups", "1 to sampler.identities", groups)
-        _require(0 <= derived_share <= 1, "derived_share", "between 0 and 1", derived_share)
+        require(identities >= 2, "sampler.identities", "at least 2", identities)
+        require(examples >= 1, "sampler.examples", "at least 1", examples)
+        require(1 <= groups <= identities, "sampler.groups", "1 to sampler.identities", groups)
+        require(0 <= derived_share <= 1, "sampler.derived_share", "between 0 and 1", derived_share)
         labels = dataset.labels()
         count = len(dataset.identities())
         if count < 2:
@@ -173,8 +174,3 @@ def _members(
     order = np.argsort(groups[first], kind="stable")
     cuts = np.flatnonzero(np.diff(groups[first][order])) + 1
     return np.split(order, cuts)
-
-
-def _require(holds: bool, setting: str, how: str, value: float) -> None:
-    if not holds:
-        raise ConfigError(f"sampler.{setting} must be {how}. Got {value}.")
