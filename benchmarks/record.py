@@ -22,6 +22,8 @@ from benchmarks.data import DataFolder
 from twinlens.atomic import write_bytes
 
 RESULTS = Path(__file__).parent / "results"
+SHARES = ("accuracy", "rate")
+"""Units whose values lie in 0..1, and so do their intervals."""
 PACKAGES = ("twinlens", "torch", "numpy", "pillow", "scikit-learn", "pytorch-metric-learning")
 
 
@@ -152,8 +154,11 @@ def over_seeds(key: str, values: Sequence[float], *, unit: str, **rest: Any) -> 
         return Metric(key, mean, unit, **rest)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    low, high = mean - half, mean + half
+    if unit in SHARES:
+        low, high = max(low, 0.0), min(high, 1.0)
     method = f"t interval of the mean of {len(values)} seeds"
-    return Metric(key, mean, unit, low=mean - half, high=mean + half, method=method, **rest)
+    return Metric(key, mean, unit, low=low, high=high, method=method, **rest)
 
 
 def record(name: str, result: Result, *, quick: bool, wall_s: float) -> Record:

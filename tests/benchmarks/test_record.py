@@ -67,6 +67,13 @@ def test_the_interval_over_seeds_is_students(values: list[float]) -> None:
     )
 
 
+def test_the_interval_of_a_share_stays_a_share() -> None:
+    metric = over_seeds("m", [0.9825, 0.9875], unit="accuracy")
+    assert metric.low is not None
+    assert 0.9 < metric.low < 0.98
+    assert metric.high == 1.0
+
+
 def test_one_seed_has_no_interval() -> None:
     metric = over_seeds("m", [0.5], unit="ratio")
     assert (metric.value, metric.low, metric.high) == (0.5, None, None)

@@ -234,7 +234,7 @@ def test_components_name_every_setting(run: Run) -> None:
     code, out, _ = run("components", "loss", "--json")
     table = json.loads(out)
     assert code == 0
-    assert table["loss"]["supcon"]["settings"] == {"temperature": 0.1}
+    assert table["loss"]["supcon"]["settings"] == {"temperature": 0.07}
     assert "triplet" in run("components")[1]
 
 
@@ -275,6 +275,26 @@ def test_ctrl_c_keeps_what_was_learned_and_resume_goes_on(
     assert code == 0
     assert "Training is at step" in out
     assert_one_clear_line(run("doctor", tmp_path / "m"), "m")
+
+
+INTERRUPTED_IMPORT = """
+import signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *rest):
+        if name == "torch":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+from twinlens.cli import main
+main(["components"])
+"""
+
+
+def test_ctrl_c_while_pytorch_is_imported_is_no_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_broken_pipe_is_no_traceback(model: Path) -> None:

@@ -37,7 +37,7 @@ app = typer.Typer(
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error that a user can cause becomes one line and exit code 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

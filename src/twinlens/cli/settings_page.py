@@ -10,6 +10,7 @@ import inspect
 import re
 from typing import Any
 
+from twinlens.assemble import BUILT_IN
 from twinlens.config import Config, DataConfig, TrainConfig
 from twinlens.registry import KINDS, Kind, lookup, names, settings_of
 
@@ -46,6 +47,7 @@ This page is made from the code by `python -m twinlens.cli.settings_page`.
 
 def page() -> str:
     """The whole page, as Markdown."""
+    assert len(BUILT_IN) == len(KINDS)  # each room registers what is in it
     parts = [
         _INTRODUCTION,
         f"## Top level\n\n{_table({'seed': (Config().seed, 'of all randomness')})}",

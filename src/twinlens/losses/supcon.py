@@ -28,7 +28,7 @@ class SupCon(Loss):
 
     consumes = "labels"
 
-    def __init__(self, dim: int, classes: int, *, temperature: float = 0.1) -> None:
+    def __init__(self, dim: int, classes: int, *, temperature: float = 0.07) -> None:
         """Args:
         dim, classes: supplied.
         temperature: τ, by which scores are divided; small = hard negatives count more.
