@@ -13,5 +13,6 @@ SMALL = (
     "train.log_every=2",
     "train.precision=float32",
     "data.validation_share=0.2",
+    "data.calibration_share=0",
     "data.test_share=0.2",
 )

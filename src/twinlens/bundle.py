@@ -3,6 +3,7 @@
 config.toml          every setting: components by name, how inputs are prepared, training
 model.safetensors    weights and buffers
 evidence.json        on whom it was trained and tested, how training went, how good it is
+calibration.json     what a score means: probabilities, thresholds, their evidence; may be absent
 card.md              the same in words
 MANIFEST             format, fingerprint, and the SHA-256 of every other file
 """
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from twinlens.assemble import build_siamese
 from twinlens.atomic import new_folder
+from twinlens.calibration import Calibration
 from twinlens.card import card
 from twinlens.config import Config, dump_config, from_table
 from twinlens.data.cache import Progress
@@ -40,6 +42,7 @@ from twinlens.types import FloatArray
 FORMAT = 1
 MANIFEST = "MANIFEST"
 CONFIG, WEIGHTS, EVIDENCE, CARD = "config.toml", "model.safetensors", "evidence.json", "card.md"
+CALIBRATION = "calibration.json"
 FILES = (CONFIG, WEIGHTS, EVIDENCE, CARD)
 _SERVED: tuple[Kind, ...] = ("modality", "encoder", "comparator")
 """What a model needs to answer; a loss or miner of a plugin is needed for training only."""
@@ -60,6 +63,7 @@ class Bundle:
         siamese: the network, in evaluation mode.
         config: resolved; what the network was trained with.
         evidence: what is known of the training and of its test.
+        calibration: what a score means; None when nothing was kept to fit it on.
         fingerprint: of encoder weights, preparation and comparator, 16 hex digits. Whatever was
             computed under another fingerprint does not belong to this model.
     """
@@ -68,6 +72,7 @@ class Bundle:
     config: Config
     evidence: Mapping[str, Any]
     fingerprint: str
+    calibration: Calibration | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> Bundle:
@@ -78,7 +83,8 @@ class Bundle:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        content = {name: _read_checked(path, name, manifest["files"]) for name in FILES}
+        names = [*FILES, *(name for name in (CALIBRATION,) if name in manifest["files"])]
+        content = {name: _read_checked(path, name, manifest["files"]) for name in names}
         try:
             config = from_table(tomllib.loads(content[CONFIG].decode()), kinds=_SERVED)
             with torch.random.fork_rng(devices=[]):  # the first weights are replaced at once
@@ -96,7 +102,11 @@ class Bundle:
                 "component is not the one it was trained with. Load it with the same version and "
                 "plugin."
             )
-        return cls(siamese.eval(), config, json.loads(content[EVIDENCE]), found)
+        calibration = None
+        if CALIBRATION in content:
+            calibration = Calibration.from_dict(json.loads(content[CALIBRATION]))
+            _require_own(calibration, found, path)
+        return cls(siamese.eval(), config, json.loads(content[EVIDENCE]), found, calibration)
 
     @classmethod
     def save(
@@ -106,12 +116,14 @@ class Bundle:
         siamese: Siamese,
         config: Config,
         evidence: Mapping[str, Any],
+        calibration: Calibration | None = None,
         overwrite: bool = False,
     ) -> Bundle:
         """Write a bundle; it appears whole or not at all.
 
         Raises:
-            BundleError: `path` exists and may not be replaced, or the weights are not finite.
+            BundleError: `path` exists and may not be replaced, the weights are not finite, or the
+                calibration is of another model.
             WriteError: it cannot be written.
         """
         cls.require_free(path, overwrite=overwrite)
@@ -122,14 +134,17 @@ class Bundle:
             CONFIG: dump_config(config).encode(),
             WEIGHTS: save_tensors(tensors),
             EVIDENCE: _json(evidence),
-            CARD: card(config, evidence, mark).encode(),
+            CARD: card(config, evidence, calibration, mark).encode(),
         }
+        if calibration is not None:
+            _require_own(calibration, mark, path)
+            content[CALIBRATION] = _json(calibration.to_dict())
         files = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
         content[MANIFEST] = _json({"format": FORMAT, "fingerprint": mark, "files": files})
         with new_folder(path, overwrite=overwrite) as place:
             for name, data in content.items():
                 (place / name).write_bytes(data)
-        return cls(siamese.eval(), config, evidence, mark)
+        return cls(siamese.eval(), config, evidence, mark, calibration)
 
     @staticmethod
     def require_free(path: Path, *, overwrite: bool) -> None:
@@ -199,7 +214,7 @@ def _may_be_replaced(path: Path) -> bool:
     names = {entry.name for entry in path.iterdir()}
     if not names:
         return True
-    if not names <= {MANIFEST, *FILES} or MANIFEST not in names:
+    if not names <= {MANIFEST, CALIBRATION, *FILES} or MANIFEST not in names:
         return False
     return b'"fingerprint"' in (path / MANIFEST).read_bytes()
 
@@ -225,6 +240,14 @@ def _part(kind: Kind, component: Component, tensors: Mapping[str, Tensor]) -> st
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _require_own(calibration: Calibration, mark: str, path: Path) -> None:
+    if calibration.fingerprint != mark:
+        raise BundleError(
+            f"The calibration in {path} must be of the model {mark}. Got one of "
+            f"{calibration.fingerprint}. Calibrate this model."
+        )
 
 
 def _json(value: object) -> bytes:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from twinlens.calibration import Calibration, Scale
 from twinlens.config import Config
 
 
-def card(config: Config, evidence: Mapping[str, Any], fingerprint: str) -> str:
+def card(
+    config: Config,
+    evidence: Mapping[str, Any],
+    calibration: Calibration | None,
+    fingerprint: str,
+) -> str:
     """The model card, as Markdown.
 
     Args:
         config: resolved.
         evidence: as `fit` makes it; sections that it lacks are left out.
+        calibration: what a score means, if that is known.
         fingerprint: of the model.
 
     Source:
@@ -23,6 +30,7 @@ def card(config: Config, evidence: Mapping[str, Any], fingerprint: str) -> str:
         ("What it is", _what(config, fingerprint)),
         ("What it was trained on", _data(evidence)),
         ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
+        ("What a score means", _decisions(calibration)),
         ("How training went", _training(evidence)),
         ("What it must not be used for", _LIMITS),
     )
@@ -31,7 +39,8 @@ def card(config: Config, evidence: Mapping[str, Any], fingerprint: str) -> str:
 
 _LIMITS = (
     "The figures hold for inputs like those of the test: other cameras, scanners, people or "
-    "conditions need a test of their own (`twinlens evaluate`). A score is not a probability."
+    "conditions need a test and a calibration of their own (`twinlens evaluate`, `twinlens "
+    "calibrate`). A score is not a probability."
 )
 
 
@@ -49,7 +58,7 @@ def _data(evidence: Mapping[str, Any]) -> str:
     if not audit:
         return ""
     rows = ["| side | examples | identities |", "| --- | --- | --- |"]
-    for side in ("train", "validation", "test"):
+    for side in ("train", "validation", "calibration", "test"):
         held = audit[side]
         rows.append(f"| {side} | {held['examples']} | {held['identities']} |")
     shared = audit["shared_content_count"]
@@ -74,6 +83,32 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
     )
     without = ["", *(f"Absent: {reason}" for reason in reasons)] if reasons else []
     return "\n".join([*head, *rows, *without]).strip()
+
+
+def _decisions(calibration: Calibration | None) -> str:
+    if calibration is None:
+        return "Not calibrated: a score orders comparisons and no more. Run `twinlens calibrate`."
+    head = [
+        f"Calibrated on {calibration.data['identities']:,} identities of "
+        f"{calibration.data['name']}, which training did not see. Probabilities take "
+        f"{calibration.prior:g} of all comparisons for matches. The promises of one table hold "
+        f"together at {calibration.confidence:g} confidence on as many new identities.",
+    ]
+    return "\n\n".join([*head, *map(_promises, calibration.scales)])
+
+
+def _promises(scale: Scale) -> str:
+    against = f"{scale.references} reference{'s' if scale.references > 1 else ''}"
+    rows = [
+        f"| {p.fmr:g} | {p.threshold:.4g} | {p.measured:.2g}, bound {p.bound:.2g} | "
+        f"{p.fnmr.value:.2g} ({p.fnmr.low:.2g} to {p.fnmr.high:.2g}) |"
+        for p in scale.points
+    ]
+    head = [
+        f"| false match rate, against {against} | threshold | measured | false non-match rate |",
+        "| --- | --- | --- | --- |",
+    ]
+    return "\n".join([*(head + rows if rows else []), *(f"\n{r}" for r in scale.refusals)])
 
 
 def _training(evidence: Mapping[str, Any]) -> str:

@@ -20,6 +20,9 @@ from twinlens.errors import ConfigError, nearest
 from twinlens.registry import KINDS, Component, Kind, resolve
 from twinlens.settings import coerce, require, require_at_least, require_share
 
+Side = Literal["train", "validation", "calibration", "test"]
+"""What a part of the data is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
@@ -30,18 +33,33 @@ class DataConfig:
             "auto" takes the outer folder when every identity lies exactly two levels deep, and
             the group column of a table; "none" ignores both.
         validation_share: share of identities (or groups) that choose when to stop.
-        test_share: share kept unseen by training and choosing, for the evidence.
+        calibration_share: share on which probabilities and thresholds are fitted.
+        test_share: share kept unseen by all of these, for the evidence.
         cache: folder of decoded arrays; "" puts it into the user's cache folder.
     """
 
     group: Literal["auto", "none"] = "auto"
     validation_share: float = 0.1
+    calibration_share: float = 0.1
     test_share: float = 0.1
     cache: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("validation_share", "test_share"):
+        for name in ("validation_share", "calibration_share", "test_share"):
             require_share(f"data.{name}", getattr(self, name))
+
+    def shares(self, kind: str) -> dict[Side, float]:
+        """The share of each side of a split of a data set of this kind.
+
+        Triplets tell which of two is more alike, not what is the same: nothing is calibrated on
+        them, and no share is kept for it.
+        """
+        calibration = 0.0 if kind == "triplets" else self.calibration_share
+        return {
+            "validation": self.validation_share,
+            "calibration": calibration,
+            "test": self.test_share,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +106,36 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationConfig:
+    """What is fitted on the identities kept for it, once training has ended.
+
+    Attributes:
+        fmr: false match rates to promise; a threshold is sought for each.
+        confidence: of all these promises together.
+        prior: share of matches among the comparisons to be made; probabilities depend on it.
+        references: numbers of reference examples that an input may be compared with.
+        combine: how the scores against several references become one.
+    """
+
+    fmr: tuple[float, ...] = (0.01,)
+    confidence: float = 0.95
+    prior: float = 0.5
+    references: tuple[int, ...] = (1,)
+    combine: Literal["mean", "max", "median"] = "mean"
+
+    def __post_init__(self) -> None:
+        require(len(self.fmr) > 0, "calibration.fmr", "at least one rate", self.fmr)
+        for rate in self.fmr:
+            require(0 < rate < 1, "calibration.fmr", "rates between 0 and 1", rate)
+        for name in ("confidence", "prior"):
+            value = getattr(self, name)
+            require(0 < value < 1, f"calibration.{name}", "between 0 and 1", value)
+        require(len(self.references) > 0, "calibration.references", "at least one number", ())
+        for count in self.references:
+            require(count >= 1, "calibration.references", "numbers of at least 1", count)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All that decides a training run. See each component for its own settings."""
 
@@ -100,6 +148,7 @@ class Config:
     miner: Component = field(default_factory=lambda: Component("auto"))
     sampler: Component = field(default_factory=lambda: Component("auto"))
     train: TrainConfig = field(default_factory=TrainConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
 
     def __post_init__(self) -> None:
         require(0 <= self.seed < 2**63, "seed", "between 0 and 2^63 - 1", self.seed)

@@ -95,7 +95,7 @@ def demo_config(seed: int) -> Config:
     return from_table(
         {
             "seed": seed,
-            "data": {"validation_share": 0.0, "test_share": 0.0},
+            "data": {"validation_share": 0.0, "calibration_share": 0.3, "test_share": 0.0},
             "modality": {"turned_classes": "on"},
             "encoder": {"widths": [16, 32, 48], "dim": 32},
             "sampler": {"examples": 16, "derived_share": 0.75},

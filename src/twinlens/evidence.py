@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from twinlens.calibration import Calibration
 from twinlens.data.cache import ArrayStore
-from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import identity_hash
 from twinlens.data.splits import SideAudit, Splits
 from twinlens.errors import EvidenceError
@@ -29,6 +29,7 @@ class Stores:
 
     train: ArrayStore
     validation: ArrayStore | None
+    calibration: ArrayStore | None
     test: ArrayStore | None
 
 
@@ -42,12 +43,13 @@ class Run:
     content: Mapping[str, str]
 
 
-def evidence_of(run: Run, siamese: Siamese) -> dict[str, Any]:
+def evidence_of(run: Run, siamese: Siamese, calibration: Calibration | None) -> dict[str, Any]:
     """All that is known about a run: on whom it was trained, how it went, how good it is.
 
     Args:
         run: that has ended.
         siamese: the network that it gave.
+        calibration: what its scores mean, which is tested too.
     """
     named = run.sides.sides()
     train = run.sides.train
@@ -62,7 +64,7 @@ def evidence_of(run: Run, siamese: Siamese) -> dict[str, Any]:
         },
         "training": _run_facts(run.trainer),
         "history": run.trainer.history.thinned(),
-        "evaluation": _test(siamese, run.sides.test, run.stores.test, run.trainer.config.seed),
+        "evaluation": _test(run, siamese, calibration),
         "doctor": [dataclasses.asdict(finding) for finding in _findings(run, siamese)],
     }
 
@@ -94,17 +96,17 @@ def _run_facts(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _test(
-    siamese: Siamese, test: Dataset, store: ArrayStore | None, seed: int
-) -> Mapping[str, Any]:
+def _test(run: Run, siamese: Siamese, calibration: Calibration | None) -> Mapping[str, Any]:
     """The figures on the test side, or why there are none."""
+    test, store, seed = run.sides.test, run.stores.test, run.trainer.config.seed
     if store is None:
         return {"absent": "no identities were kept for a test (data.test_share)"}
     embeddings = embed_store(siamese, store, np.arange(len(test)))
     try:
-        return evaluate_dataset(embeddings, test, siamese, seed=seed).to_dict()
+        figures = evaluate_dataset(embeddings, test, siamese, calibration=calibration, seed=seed)
     except EvidenceError as error:
         return {"absent": str(error)}
+    return figures.to_dict()
 
 
 def _findings(run: Run, siamese: Siamese) -> list[Finding]:

@@ -8,27 +8,32 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from twinlens.assemble import build_modality, build_siamese
 from twinlens.atomic import write_bytes
-from twinlens.bundle import Bundle
+from twinlens.bundle import Bundle, fingerprint
+from twinlens.calibration import Calibration
 from twinlens.config import Config, from_table, resolved, to_table
 from twinlens.data.cache import ArrayStore, default_cache_folder, open_store
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
 from twinlens.data.manifest import read_dataset
 from twinlens.data.splits import Splits, split
-from twinlens.errors import BundleError, TrainingError
+from twinlens.data.units import SIDES
+from twinlens.errors import BundleError, EvidenceError, TrainingError
 from twinlens.evidence import Run, Stores, evidence_of
 from twinlens.losses.base import Loss
 from twinlens.registry import build
 from twinlens.settle import NONE, settle
+from twinlens.siamese import Siamese
+from twinlens.tasks.calibrate import calibration_of
 from twinlens.training.checkpoint import read_header
 from twinlens.training.examiner import Examiner
 from twinlens.training.history import Listener, Progress, Silent
 from twinlens.training.loop import Ingredients, Trainer
-from twinlens.training.validation import validator_for
+from twinlens.training.validation import embed_store, validator_for
 from twinlens.training.workplace import CHECKPOINT, discard, workplace
 
 
@@ -75,15 +80,46 @@ def fit(
         write_bytes(out.with_name(out.name + ".audit.json"), f"{audit}\n".encode())
         config = run.trainer.config
         train = dataclasses.replace(config.train, precision=run.trainer.state.precision)
+        config = dataclasses.replace(config, train=train)
+        calibration, absent = _calibrated(run, siamese, config)
         bundle = Bundle.save(
             out,
             siamese=siamese,
-            config=dataclasses.replace(config, train=train),
-            evidence=evidence_of(run, siamese),
+            config=config,
+            evidence={**evidence_of(run, siamese, calibration), **absent},
+            calibration=calibration,
             overwrite=overwrite,
         )
         discard(folder)
     return bundle
+
+
+def _calibrated(
+    run: Run, siamese: Siamese, config: Config
+) -> tuple[Calibration | None, dict[str, str]]:
+    """What scores mean, by the identities kept for it; else a line for the evidence: why not."""
+    side, store = run.sides.calibration, run.stores.calibration
+    if store is None:
+        why = (
+            "triplets do not tell what is the same"
+            if side.kind == "triplets"
+            else "no identities were kept for it (data.calibration_share)"
+        )
+        return None, {"not_calibrated": why}
+    embeddings = embed_store(siamese, store, np.arange(len(side)))
+    mark = fingerprint(siamese, config)
+    try:
+        calibration = calibration_of(
+            embeddings,
+            side,
+            siamese,
+            fingerprint=mark,
+            settings=config.calibration,
+            seed=config.seed,
+        )
+    except EvidenceError as error:
+        return None, {"not_calibrated": str(error)}
+    return calibration, {}
 
 
 def work_folder(out: Path) -> Path:
@@ -112,13 +148,8 @@ def _prepare(
     if not isinstance(data, Dataset):
         data = read_dataset(data, modality=config.modality.name, group=config.data.group)
     content = _content(data, config)
-    sides = split(
-        data,
-        validation_share=config.data.validation_share,
-        test_share=config.data.test_share,
-        seed=config.seed,
-        content=content,
-    )
+    shares = config.data.shares(data.kind)
+    sides = split(data, shares=shares, seed=config.seed, content=content)
     config = settle(config, sides.train)
     if resume:
         _require_same(config, from_table(read_header(folder / CHECKPOINT)[1]))
@@ -167,8 +198,7 @@ def open_stores(
     opened(list(known))  # so that the unreadable files of all sides are named
     return Stores(
         opened(refs["train"]),
-        opened(refs["validation"]) if refs["validation"] else None,
-        opened(refs["test"]) if refs["test"] else None,
+        *(opened(refs[side]) if refs[side] else None for side in SIDES[1:]),
     )
 
 
@@ -249,7 +279,4 @@ def _describe(sides: Splits) -> str:
     def count(side: Dataset) -> str:
         return f"{len(side)} examples of {len(side.identities())} identities"
 
-    parts = [f"train: {count(sides.train)}"]
-    parts += [f"validation: {count(sides.validation)}"] if len(sides.validation) else []
-    parts += [f"test: {count(sides.test)}"] if len(sides.test) else []
-    return "; ".join(parts)
+    return "; ".join(f"{name}: {count(side)}" for name, side in sides.sides().items() if len(side))

@@ -26,6 +26,7 @@ class Example:
     Attributes:
         id: unique within its data set; for files, the path relative to the data folder.
         identity: what it is an example of; None when only pairs or triplets are known.
+        imitates: identity that it pretends to be (a forged signature); it has none of its own then.
         group: an outer unit that must stay on one side of a split (an alphabet, a session).
         fields: modality name -> path or value.
         source: file and row that it came from, for messages.
@@ -38,6 +39,7 @@ class Example:
     fields: Mapping[str, str] = field(default_factory=_nothing, hash=False)
     source: str = ""
     extra: Mapping[str, str] = field(default_factory=_nothing, hash=False)
+    imitates: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,45 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Comparisons, and the units that they depend on.
+
+    A comparison depends on one unit or on two.
+
+    Attributes:
+        scores: [n], larger = more alike.
+        same: [n].
+        left, right: [n] number of the unit on each side; equal where there is but one.
+        units: how many units there are.
+        unit: what a unit is: "identity", "component", "example".
+        evidence: units behind the genuine comparisons, which are the scarcer ones.
+    """
+
+    scores: FloatArray
+    same: BoolArray
+    left: IntArray
+    right: IntArray
+    units: int
+    unit: str
+    evidence: int
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def chosen(self, which: BoolArray) -> Compared:
+        """Some of the comparisons. [n] bool."""
+        return Compared(
+            self.scores[which],
+            self.same[which],
+            self.left[which],
+            self.right[which],
+            self.units,
+            self.unit,
+            self.evidence,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """A number with its interval. `low` and `high` bound it at `confidence`.
 
@@ -108,3 +149,31 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An answer to "are these the same?".
+
+    Attributes:
+        score: larger = more alike.
+        probability: that they are the same, given `prior`.
+        prior: share of matches among the comparisons that are made.
+        same: True, False, or None = unsure, which is an answer too.
+        fmr: false match rate promised for the answer "same"; None where none could be.
+        threshold: scores of at least this are the same; None where costs decide.
+        why: in words.
+    """
+
+    score: float
+    probability: float
+    prior: float
+    same: bool | None
+    fmr: float | None
+    threshold: float | None
+    why: str
+
+    @property
+    def word(self) -> str:
+        """ "same", "different" or "unsure"."""
+        return "unsure" if self.same is None else "same" if self.same else "different"

@@ -133,9 +133,9 @@ def test_pairs_of_equal_files_that_differ_contradict(tmp_path: Path) -> None:
 
 
 def test_bad_rows_are_in_the_report(tmp_path: Path) -> None:
-    for i in range(12):
+    for i in range(16):
         picture(tmp_path / f"{i}.png", i)
-    rows = [f"{i}.png,id{i // 2}" for i in range(12)] + ["none.png,id0", "3.png,", "4.png,id0"]
+    rows = [f"{i}.png,id{i // 2}" for i in range(16)] + ["none.png,id0", "3.png,", "4.png,id0"]
     (tmp_path / "labels.csv").write_text("\n".join(["path,identity", *rows]))
     report = check_data(tmp_path)
     assert {p.code for p in report.problems if p.severity == "error"} == {
@@ -146,8 +146,8 @@ def test_bad_rows_are_in_the_report(tmp_path: Path) -> None:
 def test_data_that_cannot_be_split_is_an_error(tmp_path: Path) -> None:
     write_glyphs(tmp_path, 5, 2)
     (problem,) = of(check_data(tmp_path), "cannot-split")
-    assert problem.severity == "error" and "at least 6 identities" in problem.message
-    whole = DataConfig(validation_share=0.0, test_share=0.0)
+    assert problem.severity == "error" and "at least 8 identities" in problem.message
+    whole = DataConfig(validation_share=0.0, calibration_share=0.0, test_share=0.0)
     assert check_data(tmp_path, data=whole).can_train
 
 

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twinlens.config import Side
 from twinlens.data.dataset import Dataset
-from twinlens.data.splits import Splits, assert_disjoint, split
+from twinlens.data.splits import assert_disjoint, split
 from twinlens.errors import ConfigError, DataError
 from twinlens.types import Example, Pairs, Triplets
 
@@ -50,41 +51,62 @@ def ids(dataset: Dataset) -> set[str]:
 
 
 def test_shares_count_identities() -> None:
-    sides = split(labelled(20), validation_share=0.1, test_share=0.25, seed=0)
-    assert [len(side.identities()) for side in sides.sides().values()] == [13, 2, 5]
+    sides = split(labelled(20), shares={"validation": 0.1, "test": 0.25}, seed=0)
+    assert [len(side.identities()) for side in sides.sides().values()] == [13, 2, 0, 5]
     assert len(ids(sides.train) | ids(sides.validation) | ids(sides.test)) == 60
 
 
+def test_a_share_for_calibration_is_a_side_of_its_own() -> None:
+    shares: dict[Side, float] = {"validation": 0.1, "calibration": 0.2, "test": 0.1}
+    sides = split(labelled(20), shares=shares, seed=0)
+    assert [len(side.identities()) for side in sides.sides().values()] == [12, 2, 4, 2]
+    assert sides.audit.calibration_share == 0.2
+    assert len(sides.audit.calibration.identities) == 4
+
+
+def test_imitations_go_with_what_they_imitate() -> None:
+    genuine = labelled(20)
+    forged = [
+        Example(f"forged{i}", None, imitates=f"{i:03d}", fields={"image": f"forged{i}"})
+        for i in range(20)
+    ]
+    dataset = Dataset(ROOT, (*genuine.examples, *forged))
+    shares: dict[Side, float] = {"validation": 0.2, "calibration": 0.2, "test": 0.2}
+    for side in split(dataset, shares=shares, seed=0).sides().values():
+        own = {e.identity for e in side.examples if e.identity}
+        assert {e.imitates for e in side.examples if e.imitates} == own
+
+
 def test_a_share_of_zero_is_an_empty_side() -> None:
-    sides = split(labelled(2), validation_share=0, test_share=0, seed=0)
+    sides = split(labelled(2), shares={"validation": 0, "test": 0}, seed=0)
     assert (len(sides.train), len(sides.validation), len(sides.test)) == (6, 0, 0)
 
 
 def test_a_small_share_still_gets_two_identities() -> None:
-    sides = split(labelled(6), validation_share=0.1, test_share=0.01, seed=0)
-    assert [len(side.identities()) for side in sides.sides().values()] == [2, 2, 2]
+    sides = split(labelled(6), shares={"validation": 0.1, "test": 0.01}, seed=0)
+    assert [len(side.identities()) for side in sides.sides().values()] == [2, 2, 0, 2]
 
 
 def test_too_few_identities_are_refused_with_what_to_do() -> None:
     with pytest.raises(DataError, match=r"at least 6 identities.*Got 5\..*test_share=0"):
-        split(labelled(5), validation_share=0.1, test_share=0.1, seed=0)
+        split(labelled(5), shares={"validation": 0.1, "test": 0.1}, seed=0)
     with pytest.raises(DataError, match=r"at least 2 identities.*Got 1\."):
-        split(labelled(1), validation_share=0, test_share=0, seed=0)
+        split(labelled(1), shares={"validation": 0, "test": 0}, seed=0)
     with pytest.raises(DataError, match=r"Got 0\."):
-        split(labelled(0), validation_share=0, test_share=0, seed=0)
+        split(labelled(0), shares={"validation": 0, "test": 0}, seed=0)
 
 
 def test_groups_stay_whole() -> None:
-    sides = split(labelled(30, groups=10), validation_share=0.2, test_share=0.1, seed=3)
+    sides = split(labelled(30, groups=10), shares={"validation": 0.2, "test": 0.1}, seed=3)
     groups = [{e.group for e in side.examples} for side in sides.sides().values()]
-    assert [len(side) for side in groups] == [7, 2, 1]
+    assert [len(side) for side in groups] == [7, 2, 0, 1]
     assert len(set.union(*groups)) == 10
     assert sides.audit.unit == "group" and sides.audit.units == 10
 
 
 def test_too_few_groups_are_refused_with_what_to_do() -> None:
     with pytest.raises(DataError, match="data.group=none"):
-        split(labelled(30, groups=2), validation_share=0.1, test_share=0.1, seed=0)
+        split(labelled(30, groups=2), shares={"validation": 0.1, "test": 0.1}, seed=0)
 
 
 def test_an_identity_in_two_groups_binds_them() -> None:
@@ -92,7 +114,7 @@ def test_an_identity_in_two_groups_binds_them() -> None:
     stray = dataclasses.replace(whole.examples[0], id="stray", group="group1", fields={})
     dataset = Dataset(ROOT, (*whole.examples, stray))
     for seed in range(10):
-        sides = split(dataset, validation_share=0.2, test_share=0.2, seed=seed)
+        sides = split(dataset, shares={"validation": 0.2, "test": 0.2}, seed=seed)
         assert sides.audit.units == 5
         assert any(
             {"group0", "group1"} <= {e.group for e in side.examples}
@@ -102,7 +124,7 @@ def test_an_identity_in_two_groups_binds_them() -> None:
 
 def test_the_seed_decides() -> None:
     def train(seed: int) -> set[str]:
-        return ids(split(labelled(40), validation_share=0.2, test_share=0.2, seed=seed).train)
+        return ids(split(labelled(40), shares={"validation": 0.2, "test": 0.2}, seed=seed).train)
 
     assert train(1) == train(1)
     assert len({frozenset(train(seed)) for seed in range(5)}) == 5
@@ -111,13 +133,13 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize(("validation", "test"), [(-0.1, 0), (0.5, 0.5), (0, 1), (float("nan"), 0)])
 def test_impossible_shares_are_refused(validation: float, test: float) -> None:
     with pytest.raises(ConfigError, match="sum to less than 1"):
-        split(labelled(20), validation_share=validation, test_share=test, seed=0)
+        split(labelled(20), shares={"validation": validation, "test": test}, seed=0)
 
 
 def test_duplicates_across_sides_are_in_the_audit() -> None:
     dataset = labelled(20, examples=1)
     content = {e.id: f"hash{i // 2}" for i, e in enumerate(dataset.examples)}  # pairs of twins
-    sides = split(dataset, validation_share=0.3, test_share=0.3, seed=0, content=content)
+    sides = split(dataset, shares={"validation": 0.3, "test": 0.3}, seed=0, content=content)
     side_of = {e.id: name for name, side in sides.sides().items() for e in side.examples}
     twins = zip(dataset.examples[::2], dataset.examples[1::2], strict=True)
     parted = sum(side_of[a.id] != side_of[b.id] for a, b in twins)
@@ -130,7 +152,7 @@ def test_duplicates_across_sides_are_in_the_audit() -> None:
 
 
 def test_the_audit_is_plain_data() -> None:
-    audit = split(labelled(20, groups=10), validation_share=0.1, test_share=0.1, seed=7).audit
+    audit = split(labelled(20, groups=10), shares={"validation": 0.1, "test": 0.1}, seed=7).audit
     plain = json.loads(json.dumps(dataclasses.asdict(audit)))
     assert plain["seed"] == 7 and not plain["content_compared"]
     assert plain["train"]["examples"] == 3 * len(plain["train"]["identities"])
@@ -139,7 +161,7 @@ def test_the_audit_is_plain_data() -> None:
 
 @pytest.mark.parametrize("what", ["identity", "group", "file", "example"])
 def test_an_overlap_is_found(what: str) -> None:
-    sides = split(labelled(20), validation_share=0.1, test_share=0.1, seed=0)
+    sides = split(labelled(20), shares={"validation": 0.1, "test": 0.1}, seed=0)
     mine, theirs = sides.train.examples[0], sides.test.examples[0]
     mine, theirs = (dataclasses.replace(e, group=e.identity) for e in (mine, theirs))
     leak = {
@@ -148,16 +170,16 @@ def test_an_overlap_is_found(what: str) -> None:
         "file": dataclasses.replace(theirs, fields=mine.fields),
         "example": dataclasses.replace(theirs, id=mine.id),
     }[what]
-    leaky = Splits(Dataset(ROOT, (mine,)), sides.validation, Dataset(ROOT, (leak,)), sides.audit)
+    leaky = dataclasses.replace(sides, train=Dataset(ROOT, (mine,)), test=Dataset(ROOT, (leak,)))
     with pytest.raises(DataError, match=f"share no {what}"):
         assert_disjoint(leaky)
 
 
 def test_pairs_that_share_an_example_stay_together() -> None:
     dataset = paired([0, 1, 3, 5, 7, 9], [1, 2, 4, 6, 8, 10])  # 0-1-2 is one part
-    sides = split(dataset, validation_share=0.2, test_share=0.2, seed=0)
+    sides = split(dataset, shares={"validation": 0.2, "test": 0.2}, seed=0)
     assert sides.audit.unit == "component" and sides.audit.units == 5
-    for side in sides.sides().values():
+    for side in (sides.train, sides.validation, sides.test):
         assert side.kind == "pairs" and side.pairs is not None and len(side.pairs)
         assert side.pairs.left.max() < len(side)
         names = ids(side)
@@ -169,22 +191,22 @@ def test_pairs_that_share_an_example_stay_together() -> None:
 def test_the_largest_part_is_trained_on() -> None:
     dataset = paired([0] * 20 + [21, 23, 25, 27], [*range(1, 21), 22, 24, 26, 28])
     for seed in range(5):
-        sides = split(dataset, validation_share=0.1, test_share=0.1, seed=seed)
+        sides = split(dataset, shares={"validation": 0.1, "test": 0.1}, seed=seed)
         assert "000" in ids(sides.train)
         assert min(len(sides.validation), len(sides.test)) > 0
 
 
 def test_pairs_that_all_hang_together_cannot_be_split() -> None:
     with pytest.raises(DataError, match="all connected"):
-        split(paired([0, 1, 2], [1, 2, 3]), validation_share=0.1, test_share=0.1, seed=0)
-    whole = split(paired([0, 1, 2], [1, 2, 3]), validation_share=0, test_share=0, seed=0)
+        split(paired([0, 1, 2], [1, 2, 3]), shares={"validation": 0.1, "test": 0.1}, seed=0)
+    whole = split(paired([0, 1, 2], [1, 2, 3]), shares={"validation": 0, "test": 0}, seed=0)
     assert whole.train.pairs is not None and whole.train.pairs.right.tolist() == [1, 2, 3]
 
 
 def test_triplets_keep_their_order() -> None:
     columns = np.arange(30).reshape(10, 3).T
     dataset = Dataset(ROOT, bare(30), "triplets", triplets=Triplets(*columns))
-    sides = split(dataset, validation_share=0.2, test_share=0.2, seed=1)
+    sides = split(dataset, shares={"validation": 0.2, "test": 0.2}, seed=1)
     for side in sides.sides().values():
         triplets = side.triplets
         assert triplets is not None and len(triplets) * 3 == len(side)
@@ -207,7 +229,7 @@ def test_sides_are_whole_and_disjoint_or_refused(
 ) -> None:
     dataset = labelled(identities, groups=groups)
     try:
-        sides = split(dataset, validation_share=validation, test_share=test, seed=seed)
+        sides = split(dataset, shares={"validation": validation, "test": test}, seed=seed)
     except DataError:
         wanted = 1 + (validation > 0) + (test > 0)
         assert identities < 2 * wanted or groups > 0
@@ -215,5 +237,5 @@ def test_sides_are_whole_and_disjoint_or_refused(
     named = [(side, {e.identity for e in side.examples}) for side in sides.sides().values()]
     assert sum(len(names) for _, names in named) == identities
     assert set.union(*(names for _, names in named)) == set(dataset.identities())
-    for (_, names), share in zip(named, (1.0, validation, test), strict=True):
+    for (_, names), share in zip(named, (1.0, validation, 0.0, test), strict=True):
         assert len(names) >= 2 if share else not names

@@ -26,7 +26,7 @@ AUDIT = {
     "seed": 4,
     **{
         side: {"examples": 40, "identities": ("a", "b"), "groups": (), "pairs": 0, "triplets": 0}
-        for side in ("train", "validation", "test")
+        for side in ("train", "validation", "calibration", "test")
     },
     "content_compared": True,
     "shared_content_count": 0,

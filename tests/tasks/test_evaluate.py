@@ -20,7 +20,7 @@ from twinlens.tasks.report import ScoredPair, report
 
 def sides(bundle: Bundle, dataset: Dataset) -> set[str]:
     """The identities that training or validation saw, as their audit has them by hash."""
-    seen = seen_examples(dataset, bundle)
+    seen = seen_examples(dataset, bundle, calibrated=True)
     return {str(e.identity) for e, known in zip(dataset.examples, seen, strict=True) if known}
 
 
@@ -37,7 +37,7 @@ def test_a_seen_file_under_another_name_taints_its_identity(
     bundle: Bundle, model: Path, glyphs: Path, tmp_path: Path
 ) -> None:
     write_glyphs(tmp_path, 6, 4, first=200)
-    assert not seen_examples(read_dataset(tmp_path), bundle).any()
+    assert not seen_examples(read_dataset(tmp_path), bundle, calibrated=True).any()
     known = sorted(sides(bundle, read_dataset(glyphs)))[0]
     shutil.copy(glyphs / known / "00.png", tmp_path / "class200" / "innocent.png")
     assert sides(bundle, read_dataset(tmp_path)) == {"class200"}

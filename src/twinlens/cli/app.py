@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from twinlens.cli.calibrate import calibrate_command
 from twinlens.cli.check import check_command
 from twinlens.cli.check_data import check_data_command
 from twinlens.cli.compare import compare_command
@@ -22,6 +23,7 @@ from twinlens.cli.doctor import doctor_command
 from twinlens.cli.embed import embed_command
 from twinlens.cli.evaluate import evaluate_command
 from twinlens.cli.train import train_command
+from twinlens.cli.verify import verify_command
 from twinlens.errors import TwinlensError
 from twinlens.registry import load_entry_points
 
@@ -76,6 +78,8 @@ def options(
 
 app.command("train")(train_command)
 app.command("compare")(compare_command)
+app.command("verify")(verify_command)
+app.command("calibrate")(calibrate_command)
 app.command("evaluate")(evaluate_command)
 app.command("embed")(embed_command)
 app.command("doctor")(doctor_command)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from twinlens.calibration import Costs
 from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
@@ -23,6 +24,41 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
 ]
+
+
+Prior = Annotated[
+    float | None,
+    typer.Option(help="Share of matches among such comparisons; else that of the calibration."),
+]
+Fmr = Annotated[
+    float | None, typer.Option(help="Decide by the threshold of this promised false match rate.")
+]
+CostFalseMatch = Annotated[
+    float | None, typer.Option(help="Decide by least expected cost: of a wrong match (else 1).")
+]
+CostFalseNonMatch = Annotated[
+    float | None, typer.Option(help="... of a match that is missed (else 1).")
+]
+CostReview = Annotated[
+    float | None, typer.Option(help="... of answering unsure and having a person look.")
+]
+
+
+def costs_of(
+    false_match: float | None, false_non_match: float | None, review: float | None
+) -> Costs | None:
+    """The costs that the command line names; None when it names none.
+
+    Raises:
+        ConfigError: a cost is out of range.
+    """
+    if false_match is None and false_non_match is None and review is None:
+        return None
+    return Costs(
+        1.0 if false_match is None else false_match,
+        1.0 if false_non_match is None else false_non_match,
+        review,
+    )
 
 
 def load_plugins(paths: Sequence[Path] | None) -> None:

@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from twinlens.assemble import BUILT_IN
-from twinlens.config import Config, DataConfig, TrainConfig
+from twinlens.config import CalibrationConfig, Config, DataConfig, TrainConfig
 from twinlens.registry import KINDS, Kind, lookup, names, settings_of
 
 _INTRODUCTION = """\
@@ -53,6 +53,7 @@ def page() -> str:
         f"## Top level\n\n{_table({'seed': (Config().seed, 'of all randomness')})}",
         f"## data\n\n{_table(_fields(DataConfig))}",
         f"## train\n\n{_table(_fields(TrainConfig))}",
+        f"## calibration\n\n{_table(_fields(CalibrationConfig))}",
         *(_kind(kind) for kind in KINDS),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

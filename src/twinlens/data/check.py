@@ -232,12 +232,7 @@ def _check_equal_pairs(dataset: Dataset, content: Mapping[str, str], log: Proble
 
 def _check_split(dataset: Dataset, data: DataConfig, seed: int, log: ProblemLog) -> None:
     try:
-        split(
-            dataset,
-            validation_share=data.validation_share,
-            test_share=data.test_share,
-            seed=seed,
-        )
+        split(dataset, shares=data.shares(dataset.kind), seed=seed)
     except DataError as error:
         log.error("cannot-split", str(dataset.root), str(error))
 

@@ -42,6 +42,26 @@ class Dataset:
             [-1 if e.identity is None else number[e.identity] for e in self.examples], np.int64
         )
 
+    def claims(self) -> IntArray:
+        """[n] int64: position in `identities()` of what an example imitates; -1 where nothing."""
+        number = {identity: i for i, identity in enumerate(self.identities())}
+        claimed = [e.imitates for e in self.examples]
+        return np.array([-1 if c is None else number[c] for c in claimed], np.int64)
+
+    def classes(self) -> IntArray:
+        """[n] int64: what there is to learn: the label, and for imitations a class beside it.
+
+        Imitations of identity i are of class i + len(identities()): none is the same as any other
+        identity, and those of one identity are much alike.
+        """
+        claims = self.claims()
+        return np.where(claims >= 0, claims + len(self.identities()), self.labels())
+
+    def owners(self) -> IntArray:
+        """[n] int64: identity that an example is of or imitates; -1 where neither is known."""
+        labels = self.labels()
+        return np.where(labels >= 0, labels, self.claims())
+
     def groups(self) -> IntArray | None:
         """[n] int64: number of the group of each example, or None when there are no groups."""
         if not self.examples or any(e.group is None for e in self.examples):

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from twinlens.data.dataset import Dataset
+from twinlens.data.imitations import read_imitations
 from twinlens.data.problems import ProblemLog
 from twinlens.types import Example
 
@@ -114,6 +115,14 @@ def label_dataset(
             "Move it into one.",
         )
     placed = [example for example in examples if example.identity]
+    if (told := read_imitations(placed)) is not None:
+        log.note(
+            "imitations",
+            str(root),
+            f"{sum(e.imitates is not None for e in told)} files lie in folders of imitations.",
+            training="They are kept apart from the identity that they imitate.",
+        )
+        return Dataset(root, tuple(sorted(told, key=lambda e: e.id)))
     outer = outer_levels({str(e.identity) for e in placed}) if group == "auto" else None
     if outer and set(outer.values()) <= _SIDES:
         log.warning(

@@ -16,6 +16,7 @@ from twinlens.errors import DataError
 from twinlens.types import Example, IntArray, Pairs, Triplets
 
 _LABELS = ("path", "identity")
+_IMITATES = "imitates"
 _PAIRS = ("left", "right", "same")
 _TRIPLETS = ("anchor", "positive", "negative")
 _SAME = {
@@ -108,25 +109,43 @@ def _kind(table: Table) -> tuple[str, ...]:
 
 def _labels(rows: _Rows, group: Grouping) -> Dataset:
     grouped = group == "auto" and "group" in rows.table.columns
-    columns = (*_LABELS, "group") if grouped else _LABELS
+    imitating = _IMITATES in rows.table.columns
+    compared = [*_LABELS[1:], *(["group"] if grouped else []), *([_IMITATES] if imitating else [])]
+    columns = ["path", *(["group"] if grouped else []), *([] if imitating else ["identity"])]
     examples: dict[str, Example] = {}
     first: dict[str, Row] = {}
     for row in rows.complete(columns, files=("path",)):
         id, identity = rows.id(row, "path"), row.values["identity"]
         if id in first:
-            _compare_labels(rows, row, first[id], columns[1:])
+            _compare_labels(rows, row, first[id], compared)
             continue
         first[id] = row
-        example = rows.example(id, row, identity)
-        extra = {k: v for k, v in row.values.items() if k not in (*_LABELS, "group")}
+        imitates = row.values[_IMITATES] if imitating else ""
+        if bool(identity) == bool(imitates):
+            given = f"{identity} and {imitates}" if identity else "neither"
+            message = f"a row must have an identity or imitate one. Got {given}. Correct it."
+            rows.error("no-identity", row, message)
+            continue
+        example = rows.example(id, row)
+        extra = {k: v for k, v in row.values.items() if k not in (*_LABELS, "group", _IMITATES)}
         examples[id] = Example(
             id,
-            identity,
+            identity or None,
             group=row.values["group"] if grouped else None,
             fields=example.fields,
             source=example.source,
             extra=extra,
+            imitates=imitates or None,
         )
+    known = {example.identity for example in examples.values()}
+    for example in examples.values():
+        if example.imitates is not None and example.imitates not in known:
+            rows.error(
+                "imitates-nobody",
+                first[example.id],
+                f"imitates must name an identity that has examples. Got {example.imitates!r}. "
+                "Correct it or add genuine examples.",
+            )
     ordered = tuple(examples[id] for id in sorted(examples))
     return Dataset(rows.table.path, ordered)
 

@@ -1,4 +1,4 @@
-"""A data set -> train, validation and test that share nobody; with an audit that says so."""
+"""A data set -> sides that share nobody, to train, choose, calibrate and test on; audited."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Literal
 
 import numpy as np
 
+from twinlens.config import Side
 from twinlens.data.dataset import Dataset
-from twinlens.data.units import Side, deal, deal_identities, units_of
+from twinlens.data.units import SIDES, deal, deal_identities, units_of
 from twinlens.errors import ConfigError, DataError
 
 MOST_SHARED = 100
 """Duplicate contents that an audit lists; the rest are counted."""
+
+
+DEALT: tuple[Side, ...] = ("test", "calibration", "validation")
+"""Sides that get a share, in the order in which they are filled; train gets the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,8 @@ class Audit:
     Attributes:
         unit: what was kept whole: a group, an identity, or what given pairs or triplets connect.
         units: how many there were.
-        seed, validation_share, test_share: what the split was asked for.
-        train, validation, test: what each side holds.
+        seed, validation_share, calibration_share, test_share: what the split was asked for.
+        train, validation, calibration, test: what each side holds.
         content_compared: whether contents were known, so that duplicates could be found.
         shared_content_count: contents that lie on more than one side.
         shared_content: the first of them.
@@ -60,9 +65,11 @@ class Audit:
     units: int
     seed: int
     validation_share: float
+    calibration_share: float
     test_share: float
     train: SideAudit
     validation: SideAudit
+    calibration: SideAudit
     test: SideAudit
     content_compared: bool
     shared_content_count: int
@@ -72,32 +79,40 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three sides of a data set. A side with a share of 0 is empty."""
+    """The sides of a data set. One with a share of 0 is empty.
+
+    Attributes:
+        train: what the weights are fitted to.
+        validation: by which the weights are chosen.
+        calibration: on which thresholds and probabilities are fitted.
+        test: of which nothing depends.
+        audit: what was checked.
+    """
 
     train: Dataset
     validation: Dataset
+    calibration: Dataset
     test: Dataset
     audit: Audit
 
     def sides(self) -> dict[Side, Dataset]:
         """Name -> side."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        return {side: getattr(self, side) for side in SIDES}
 
 
 def split(
     dataset: Dataset,
     *,
-    validation_share: float,
-    test_share: float,
+    shares: Mapping[Side, float],
     seed: int,
     content: Mapping[str, str] | None = None,
 ) -> Splits:
-    """Deal whole groups, or identities, or connected parts of given pairs, to three sides.
+    """Deal whole groups, or identities, or connected parts of given pairs, to the sides.
 
     Args:
         dataset: of any kind.
-        validation_share, test_share: shares of the groups or identities (of the given pairs or
-            triplets), in [0, 1); a share above 0 gets at least two identities.
+        shares: of the groups or identities (of the given pairs or triplets) for each side but
+            train, in [0, 1); 0 where not named. A share above 0 gets at least two identities.
         seed: the same seed deals the same way.
         content: example id -> hash of its content, to find duplicates across sides.
 
@@ -105,33 +120,36 @@ def split(
         ConfigError: the shares leave nothing to train on.
         DataError: there are too few identities, groups or connected parts for the sides.
     """
-    if not (validation_share >= 0 and test_share >= 0 and validation_share + test_share < 1):
+    given: dict[Side, float] = {side: shares.get(side, 0.0) for side in DEALT}
+    if not (min(given.values()) >= 0 and sum(given.values()) < 1):  # refuses NaN, too
+        named = ", ".join(f"data.{side}_share={share:g}" for side, share in given.items())
         raise ConfigError(
-            "data.validation_share and data.test_share must be at least 0 and sum to less than 1. "
-            f"Got {validation_share:g} and {test_share:g}. Leave some data to train on."
+            f"The shares of a split must be at least 0 and sum to less than 1. Got {named}. "
+            "Leave some data to train on."
         )
     rng = np.random.default_rng(seed)
     units = units_of(dataset)
-    shares: dict[Side, float] = {"test": test_share, "validation": validation_share}
     dealt = deal_identities if dataset.kind == "labels" else deal
-    taken = dealt(units, shares=shares, rng=rng, source=str(dataset.root))
+    taken = dealt(units, shares=given, rng=rng, source=str(dataset.root))
     sides: dict[Side, Dataset] = {side: dataset.subset(taken[side]) for side in taken}
     shared = _shared_content(sides, content or {})
     audit = Audit(
         unit=units.kind,
         units=len(units.members),
         seed=seed,
-        validation_share=validation_share,
-        test_share=test_share,
+        validation_share=given["validation"],
+        calibration_share=given["calibration"],
+        test_share=given["test"],
         train=_audit(sides["train"]),
         validation=_audit(sides["validation"]),
+        calibration=_audit(sides["calibration"]),
         test=_audit(sides["test"]),
         content_compared=content is not None,
         shared_content_count=len(shared),
         shared_content=tuple(shared[:MOST_SHARED]),
         checks=_CHECKS,
     )
-    splits = Splits(sides["train"], sides["validation"], sides["test"], audit)
+    splits = Splits(sides["train"], sides["validation"], sides["calibration"], sides["test"], audit)
     assert_disjoint(splits)
     return splits
 

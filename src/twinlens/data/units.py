@@ -10,11 +10,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from twinlens.config import Side
 from twinlens.data.dataset import Dataset
 from twinlens.errors import DataError
 from twinlens.types import IntArray
 
-Side = Literal["train", "validation", "test"]
+SIDES: tuple[Side, ...] = ("train", "validation", "calibration", "test")
 
 FEWEST = 2
 """Identities that a side which is not empty must have: with one, nothing can be told apart."""
@@ -49,7 +50,7 @@ def units_of(dataset: Dataset) -> Units:
     Groups that share an identity are one unit, so that neither is torn.
     """
     if dataset.kind == "labels":
-        labels, groups = dataset.labels(), dataset.groups()
+        labels, groups = dataset.owners(), dataset.groups()
         if groups is None:
             return Units("identity", _members(labels), np.ones(len(np.unique(labels)), np.int64))
         group_of = groups + len(np.unique(labels))
@@ -75,8 +76,8 @@ def deal_identities(
         DataError: there are too few.
     """
     left = [int(unit) for unit in rng.permutation(len(units.members))]
-    chosen: dict[Side, list[int]] = {"train": [], "validation": [], "test": []}
-    sides: list[Side] = [side for side in chosen if shares.get(side, 1)]
+    chosen: dict[Side, list[int]] = {side: [] for side in SIDES}
+    sides: list[Side] = [side for side in chosen if side == "train" or shares.get(side)]
     for side in sides:  # first what each cannot do without
         while left and units.weights[chosen[side]].sum() < FEWEST:
             chosen[side].append(left.pop())
@@ -105,7 +106,7 @@ def deal(
     total = int(units.weights.sum())
     lacking: dict[Side, float] = {side: share * total for side, share in shares.items() if share}
     lacking["train"] = total - sum(lacking.values())
-    chosen: dict[Side, list[int]] = {"train": [], "validation": [], "test": []}
+    chosen: dict[Side, list[int]] = {side: [] for side in SIDES}
     shuffled = rng.permutation(np.flatnonzero(units.weights))
     for unit in shuffled[np.argsort(-units.weights[shuffled], kind="stable")]:
         side = max(lacking, key=lambda side: lacking[side])
@@ -119,11 +120,17 @@ def deal(
         raise DataError(
             f"{source} must fall apart into at least {len(lacking)} parts that share no example, "
             f"one for each side of the split. Got {len(shuffled)}: its rows are all "
-            "connected. Set data.validation_share=0 and data.test_share=0, or give examples "
+            f"connected. {_LEAVE_OUT} Or give examples "
             "that are in no other row."
         )
     chosen["train"] += np.flatnonzero(units.weights == 0).tolist()
     return {side: _positions(units, taken) for side, taken in chosen.items()}
+
+
+_LEAVE_OUT = (
+    "Set data.validation_share=0, data.calibration_share=0 or data.test_share=0 to leave a side "
+    "out."
+)
 
 
 def _too_few(units: Units, sides: int, source: str) -> str:
@@ -133,12 +140,11 @@ def _too_few(units: Units, sides: int, source: str) -> str:
         return (
             f"{source} must have enough groups for {sides} sides of a split with {FEWEST} "
             f"identities each. Got {len(units.members)} groups. Set data.group=none to split by "
-            "identity, or data.validation_share=0 or data.test_share=0 to leave a side out."
+            f"identity. {_LEAVE_OUT}"
         )
     return (
         f"{source} must have at least {need} identities, {FEWEST} for each of the {sides} sides of "
-        f"the split. Got {identities}. Add identities, or set data.validation_share=0 or "
-        "data.test_share=0 to leave a side out."
+        f"the split. Got {identities}. Add identities. {_LEAVE_OUT}"
     )
 
 

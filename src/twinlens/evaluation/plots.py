@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from twinlens.errors import TwinlensError
-from twinlens.evaluation.result import Curve, Histogram
+from twinlens.evaluation.result import Curve, Decisions, Histogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,6 +119,31 @@ def histogram_plot(found: Histogram, names: tuple[str, str]) -> Plot:
     rows = [(f"{a:.4g}", f"{b:.4g}", f"{g:,}", f"{i:,}") for a, b, g, i in bins]
     caption = "The less the two overlap, the fewer errors any threshold makes."
     return Plot("Scores", caption, _svg(figure, "scores", "Score histogram"), columns, rows)
+
+
+def reliability_plot(found: Decisions) -> Plot:
+    """Share of matches among comparisons that were given about the same probability.
+
+    Source:
+        Murphy, Winkler. Reliability of subjective probability forecasts. Applied Statistics, 1977.
+    """
+    figure, axes = _figure()
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    sizes = 12 + 160 * np.sqrt(found.share)  # area by weight
+    axes.plot(found.promised, found.came, color=GENUINE, linewidth=1.2)
+    axes.scatter(found.promised, found.came, s=sizes, color=GENUINE, alpha=0.7, linewidth=0)
+    axes.set(xlabel="probability promised", ylabel="share that was the same")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    columns = ("promised", "came", "share of comparisons")
+    bins = zip(found.promised, found.came, found.share, strict=True)
+    rows = [(f"{p:.3f}", f"{c:.3f}", f"{s:.4f}") for p, c, s in bins]
+    caption = (
+        "On the broken line a probability of 0.8 means that 8 of 10 are the same. Larger dots "
+        f"stand for more comparisons, of which {found.prior:g} are taken to be matches."
+    )
+    return Plot(
+        "Reliability", caption, _svg(figure, "reliability", "Reliability diagram"), columns, rows
+    )
 
 
 def history_plot(history: Sequence[Mapping[str, Any]]) -> Plot:

@@ -11,8 +11,14 @@ from typing import Any
 from twinlens.atomic import write_bytes
 from twinlens.evaluation import page
 from twinlens.evaluation.pictures import PicturePair, data_uri
-from twinlens.evaluation.plots import det_plot, histogram_plot, history_plot, roc_plot
-from twinlens.evaluation.result import Evaluation, Extreme
+from twinlens.evaluation.plots import (
+    det_plot,
+    histogram_plot,
+    history_plot,
+    reliability_plot,
+    roc_plot,
+)
+from twinlens.evaluation.result import Decisions, Evaluation, Extreme
 
 _MEANING = {
     "roc_auc": ("ROC-AUC", "a genuine pair scores above an impostor pair this often"),
@@ -21,7 +27,7 @@ _MEANING = {
     "map_at_r": ("MAP at R", "how purely the same identity fills the first R places"),
     "triplet_accuracy": ("Triplet accuracy", "given triplets in the right order"),
 }
-_SIDES = ("train", "validation", "test")
+_SIDES = ("train", "validation", "calibration", "test")
 
 
 def write_report(
@@ -34,6 +40,7 @@ def write_report(
     history: Sequence[Mapping[str, Any]] = (),
     pairs: Sequence[PicturePair] = (),
     examples: Sequence[Path] | None = None,
+    undecided: Sequence[str] = (),
 ) -> Path:
     """Write an evaluation as one page that needs nothing beside it.
 
@@ -47,6 +54,7 @@ def write_report(
         pairs: comparisons to show.
         examples: file of each example that was evaluated, by position; with it the page shows the
             worst comparisons.
+        undecided: why rates cannot be promised, or why there is no calibration.
 
     Returns:
         `path`.
@@ -59,6 +67,7 @@ def write_report(
         _header(title, evaluation),
         page.section("What was tested, and on whom", page.facts_table(facts.items())),
         _metrics(evaluation),
+        _decisions(evaluation.decisions, undecided),
         _pairs("Two comparisons" if len(pairs) == 2 else "Comparisons", pairs),
         _plots(evaluation, history),
         _worst(evaluation, examples),
@@ -131,10 +140,44 @@ def _metrics(evaluation: Evaluation) -> str:
     return page.section("How good it is", *parts)
 
 
+def _decisions(found: Decisions | None, undecided: Sequence[str]) -> str:
+    """Whether what was promised on other identities came true on these."""
+    parts: list[str] = []
+    if found is not None and found.promises:
+        columns = ("false match rate", "threshold", "what came", "false non-match rate", "held")
+        held = {True: "yes", False: "no: broken"}
+        rows = [
+            (
+                f"{p.fmr:g}",
+                f"{p.threshold:.4g}",
+                str(p.came),
+                str(p.fnmr),
+                held[p.held],
+            )
+            for p in found.promises
+        ]
+        parts.append(page.table(columns, rows))
+    if found is not None:
+        parts.append(
+            page.facts_table(
+                [
+                    ("Cllr", f"{found.cllr:.4f} bits; the least possible is {found.min_cllr:.4f}"),
+                    ("Calibration error", f"{found.ece:.4f} (ECE, prior {found.prior:g})"),
+                    ("Brier score", f"{found.brier:.4f}"),
+                ]
+            )
+        )
+    if undecided:
+        parts += ["<h3>Not promised, and why</h3>", page.bullets(undecided)]
+    return page.section("Whether its decisions hold", *parts) if parts else ""
+
+
 def _plots(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> str:
     found = [histogram_plot(evaluation.histogram, _kinds(evaluation))]
     if evaluation.kind != "triplets":  # no single threshold means anything for triplets
         found = [roc_plot(evaluation.curve), det_plot(evaluation.curve), *found]
+    if evaluation.decisions is not None:
+        found.append(reliability_plot(evaluation.decisions))
     if history:
         found.append(history_plot(history))
     return page.section("Curves", page.plots(found))

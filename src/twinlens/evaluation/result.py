@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from twinlens.errors import DataError
+from twinlens.plain import from_plain, to_plain
 from twinlens.types import Interval
 
 
@@ -50,6 +50,51 @@ class Extreme:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """A promised false match rate, and what came of it.
+
+    Attributes:
+        fmr: promised.
+        threshold: that was to keep it.
+        came: false match rate on what is evaluated.
+        fnmr: false non-match rate there.
+        held: whether the rate that came is under the one promised.
+    """
+
+    fmr: float
+    threshold: float
+    came: Interval
+    fnmr: Interval
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """How far probabilities and thresholds, fitted on other identities, hold on these.
+
+    Attributes:
+        prior: share of matches that probabilities were made and are judged for.
+        cllr: cost of the log-likelihood ratios, bits.
+        min_cllr: the least that any rising map of these scores could have.
+        ece: expected calibration error at the prior.
+        brier: Brier score at the prior.
+        promised, came, share: the reliability diagram: mean probability in each bin, share of
+            matches in it, and weight of the bin.
+        promises: for each operating point.
+    """
+
+    prior: float
+    cllr: float
+    min_cllr: float
+    ece: float
+    brier: float
+    promised: tuple[float, ...]
+    came: tuple[float, ...]
+    share: tuple[float, ...]
+    promises: tuple[Promise, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Every figure with its interval, or with the reason why it is absent.
 
@@ -66,6 +111,7 @@ class Evaluation:
         false_matches: the impostor comparisons that scored highest, worst first.
         false_non_matches: the genuine comparisons that scored lowest, worst first.
         seed: of every draw.
+        decisions: how far a calibration holds; None when the model has none.
     """
 
     kind: Literal["embeddings", "pairs", "triplets"]
@@ -82,19 +128,11 @@ class Evaluation:
     false_matches: tuple[Extreme, ...]
     false_non_matches: tuple[Extreme, ...]
     seed: int
+    decisions: Decisions | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: no NaN, no infinity."""
-        return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)},
-            "metrics": {name: dataclasses.asdict(found) for name, found in self.metrics.items()},
-            "absent": dict(self.absent),
-            "limits": list(self.limits),
-            "curve": _lists(self.curve),
-            "histogram": _lists(self.histogram),
-            "false_matches": [dataclasses.asdict(pair) for pair in self.false_matches],
-            "false_non_matches": [dataclasses.asdict(pair) for pair in self.false_non_matches],
-        }
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Evaluation:
@@ -104,30 +142,9 @@ class Evaluation:
             DataError: a key is missing, unknown or of the wrong form.
         """
         try:
-            parsed: dict[str, Any] = {
-                **data,
-                "metrics": {name: Interval(**found) for name, found in data["metrics"].items()},
-                "limits": tuple(data["limits"]),
-                "curve": Curve(**_tuples(data["curve"])),
-                "histogram": Histogram(**_tuples(data["histogram"])),
-                "false_matches": _extremes(data["false_matches"]),
-                "false_non_matches": _extremes(data["false_non_matches"]),
-            }
-            return cls(**parsed)
-        except (AttributeError, KeyError, TypeError) as error:
+            return from_plain(cls, data)
+        except TypeError as error:
             raise DataError(
                 "A stored evaluation must hold what Evaluation.to_dict wrote. "
                 f"Got a problem with {error}. Evaluate again."
             ) from error
-
-
-def _lists(part: Curve | Histogram) -> dict[str, list[float]]:
-    return {name: list(values) for name, values in dataclasses.asdict(part).items()}
-
-
-def _tuples(part: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
-    return {name: tuple(values) for name, values in part.items()}
-
-
-def _extremes(pairs: list[Any]) -> tuple[Extreme, ...]:
-    return tuple(Extreme(**pair) for pair in pairs)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from twinlens.calibration import Calibration
 from twinlens.errors import DataError, EvidenceError
 from twinlens.evaluation.bootstrap import FEWEST_UNITS, RESAMPLES, mean_interval
 from twinlens.evaluation.comparisons import (
@@ -18,19 +19,19 @@ from twinlens.evaluation.comparisons import (
     draw_pairs,
     score_pairs,
 )
+from twinlens.evaluation.decisions import decision_figures
 from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_name
 from twinlens.evaluation.inputs import Scorer, check_embeddings
 from twinlens.evaluation.result import Evaluation
 from twinlens.evaluation.retrieval import MOST_SCORES, search_all
 from twinlens.evaluation.verification import (
-    Compared,
     extremes,
     histogram,
     thinned_curve,
     verification_metrics,
 )
 from twinlens.functional.metrics import ScoreOrder
-from twinlens.types import BoolArray, FloatArray, IntArray, Interval
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
 
 EPISODES = 1000
 LARGEST_SHARE = 0.5
@@ -63,6 +64,7 @@ def evaluate_embeddings(
     scorer: Scorer,
     *,
     groups: IntArray | None = None,
+    calibration: Calibration | None = None,
     seed: int = 0,
     caps: Caps | None = None,
 ) -> Evaluation:
@@ -75,6 +77,7 @@ def evaluate_embeddings(
         labels: [n] identity; below 0 = unknown, left out.
         scorer: larger = more alike.
         groups: [n] group that a classification episode stays within; None = no groups.
+        calibration: fitted on other identities, to be judged on these.
         seed: the same seed gives the same figures.
         caps: how much is computed at most.
 
@@ -116,12 +119,19 @@ def evaluate_embeddings(
         counts=(len(labels) - unknown, len(known)),
         further=(metrics, absent),
         limits=limits,
+        calibration=calibration,
         seed=seed,
     )
 
 
 def evaluate_pairs(
-    scores: FloatArray, same: BoolArray, left: IntArray, right: IntArray, *, seed: int = 0
+    scores: FloatArray,
+    same: BoolArray,
+    left: IntArray,
+    right: IntArray,
+    *,
+    calibration: Calibration | None = None,
+    seed: int = 0,
 ) -> Evaluation:
     """Verification of given pairs, where identities are not known.
 
@@ -133,6 +143,7 @@ def evaluate_pairs(
         scores: [n] finite, larger = more alike.
         same: [n] truth.
         left, right: [n] numbers of the examples in each pair.
+        calibration: fitted on other pairs, to be judged on these.
         seed: the same seed gives the same figures.
 
     Source:
@@ -149,8 +160,8 @@ def evaluate_pairs(
             f"Got shapes {left.shape} and {right.shape}. Give as many as there are scores."
         )
     ScoreOrder.of(scores, same)  # refuses what cannot be evaluated
-    examples, places = np.unique(np.concatenate([left, right]), return_inverse=True)
-    compared = _linked(scores, same, places[: len(left)], places[len(left) :])
+    examples = np.unique(np.concatenate([left, right]))
+    compared = linked(scores, same, left, right)
     needs = "needs the identity of each example; the data gives pairs only"
     names = ["recall_at_1", "map_at_r", *(figure_name(n, k) for n in WAYS for k in SHOTS)]
     return _evaluation(
@@ -160,6 +171,7 @@ def evaluate_pairs(
         counts=(len(examples), None),
         further=({}, dict.fromkeys(names, needs)),
         limits=[],
+        calibration=calibration,
         seed=seed,
     )
 
@@ -172,6 +184,7 @@ def _evaluation(
     counts: tuple[int, int | None],
     further: tuple[Figures, Reasons],
     limits: list[str],
+    calibration: Calibration | None,
     seed: int,
 ) -> Evaluation:
     order = ScoreOrder.of(compared.scores, compared.same)
@@ -192,6 +205,7 @@ def _evaluation(
         false_matches=false_matches,
         false_non_matches=false_non_matches,
         seed=seed,
+        decisions=None if calibration is None else decision_figures(compared, calibration),
     )
 
 
@@ -204,8 +218,15 @@ def _method(compared: Compared) -> str:
     )
 
 
-def _linked(scores: FloatArray, same: BoolArray, left: IntArray, right: IntArray) -> Compared:
-    """Given pairs and what to resample: connected parts, or examples where most hang together."""
+def linked(scores: FloatArray, same: BoolArray, left: IntArray, right: IntArray) -> Compared:
+    """Given pairs and their units: connected parts, or examples where most hang together.
+
+    Args:
+        scores, same: [n].
+        left, right: [n] numbers of the examples in each pair.
+    """
+    _, places = np.unique(np.concatenate([left, right]), return_inverse=True)
+    left, right = places[: len(left)], places[len(left) :]
     count = int(max(left.max(), right.max())) + 1
     graph = coo_matrix((np.ones(len(left), np.int8), (left, right)), shape=(count, count))
     parts, part = connected_components(graph, directed=False)

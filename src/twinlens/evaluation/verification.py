@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from twinlens.evaluation.bootstrap import RESAMPLES, draws, interval
 from twinlens.evaluation.result import Curve, Extreme, Histogram
 from twinlens.functional.metrics import ErrorRates, ScoreOrder
-from twinlens.types import BoolArray, FloatArray, IntArray, Interval
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
 
 FALSE_MATCH_RATES = (0.01, 0.001)
 BINS = 60
@@ -19,30 +18,6 @@ CURVE_POINTS = 120
 """Places on each axis at which the curve is kept; at most twice as many points."""
 EXTREMES = 6
 _MOST_DRAWS = 4 * RESAMPLES
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Comparisons, and the units that they depend on.
-
-    A comparison counts as often as its unit is drawn, or as the product where it depends on two.
-
-    Attributes:
-        scores: [n], larger = more alike.
-        same: [n].
-        left, right: [n] number of the unit on each side; equal where there is but one.
-        units: how many units there are.
-        unit: what a unit is: "identity", "component", "example".
-        evidence: units behind the genuine comparisons, which are the scarcer ones.
-    """
-
-    scores: FloatArray
-    same: BoolArray
-    left: IntArray
-    right: IntArray
-    units: int
-    unit: str
-    evidence: int
 
 
 def verification_metrics(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from twinlens.errors import DataError
-from twinlens.functional import warp
+from twinlens.functional import photo, warp
 from twinlens.modalities.base import Array, Modality
 from twinlens.modalities.decode import SUFFIXES, Fit, Pixels, is_grey, read_image, to_array
 from twinlens.registry import Setting, register
@@ -21,6 +21,10 @@ from twinlens.settings import require, require_at_least
 
 MOST_SIDE = 4096
 """Pixels on a side that a picture may be brought to."""
+_PHOTO_GAIN = 4
+"""Of a normalised photo, whose values then lie in -2..2."""
+_LIGHT, _SHADOW, _OCCLUSION, _BLUR, _COMPRESSION = 0.6, 0.7, 0.25, 0.03, 4.0
+"""Strengths of the changes, at most; see `functional.photo`."""
 _SAMPLE = 64
 """How many pictures `settle` looks at."""
 
@@ -49,6 +53,11 @@ class Image(Modality):
         flip: float = 0.0,
         brightness: float = 0.2,
         contrast: float = 0.3,
+        perspective: float = 0.0,
+        light: float = 0.0,
+        blur: float = 0.0,
+        compression: float = 0.0,
+        occlusion: float = 0.0,
         views: int = 1,
     ) -> None:
         """Args:
@@ -68,6 +77,10 @@ class Image(Modality):
         stroke_width: share of pictures thickened or thinned; for ink only.
         flip: share of pictures mirrored left to right, as the same class.
         brightness, contrast: half-widths of the random light change; for photos only.
+        perspective: largest relative change of scale from the middle to an edge, as by a camera
+            that looks from the side.
+        light, blur, compression, occlusion: share of pictures lit from one side or in shadow,
+            blurred, compressed as by JPEG, or partly covered; for photos only.
         views: how many looks at a picture are embedded and averaged in service: itself, and copies
             changed as by rotation_deg, scale and shear, always the same. As many times the work
             of an embedding, for a more accurate one.
@@ -80,9 +93,12 @@ class Image(Modality):
         for name, side in sides.items():
             require(side <= MOST_SIDE, name, f"at most {MOST_SIDE}", side)
         widths = {"rotation_deg": rotation_deg, "scale": scale, "shear": shear, "shift": shift}
-        light = {"elastic": elastic, "brightness": brightness, "contrast": contrast}
-        require_at_least(0, {f"modality.{name}": n for name, n in {**widths, **light}.items()})
-        for name, share in {"stroke_width": stroke_width, "flip": flip}.items():
+        changes = {"elastic": elastic, "brightness": brightness, "contrast": contrast}
+        changes["perspective"] = perspective
+        require_at_least(0, {f"modality.{name}": n for name, n in {**widths, **changes}.items()})
+        require(perspective < 0.5, "modality.perspective", "below 0.5", perspective)
+        shares = {"stroke_width": stroke_width, "flip": flip, "light": light, "blur": blur}
+        for name, share in {**shares, "compression": compression, "occlusion": occlusion}.items():
             require(0 <= share <= 1, f"modality.{name}", "between 0 and 1", share)
         self.size = size
         self.max_side = max_side
@@ -95,6 +111,8 @@ class Image(Modality):
         self.scale, self.shear, self.shift = scale, shear, shift
         self.elastic, self.stroke_width, self.flip = elastic, stroke_width, flip
         self.brightness, self.contrast = brightness, contrast
+        self.perspective, self.light, self.blur = perspective, light, blur
+        self.compression, self.occlusion = compression, occlusion
         self.looks = views
 
     @classmethod
@@ -161,7 +179,7 @@ class Image(Modality):
         if self.background == "light":
             return 1 - unit
         if self.background == "photo":
-            return unit.sub_(0.5).mul_(4)
+            return unit.sub_(0.5).mul_(_PHOTO_GAIN)
         return unit
 
     def views(self, values: Tensor, mask: Tensor | None) -> Iterator[Tensor]:
@@ -191,21 +209,56 @@ class Image(Modality):
             shift=self.shift,
             generator=generator,
         )
-        field = (
-            warp.elastic_field(
-                count, (height, width), strength=self.elastic, knots=5, generator=generator
-            )
-            if self.elastic
-            else None
-        )
-        values = warp.resample(values, affine, field, mask)
+        values = warp.resample(values, affine, self._bend(count, (height, width), generator), mask)
         if self.background == "photo":
             values = warp.change_light(
-                values, brightness=4 * self.brightness, contrast=self.contrast, generator=generator
+                values,
+                brightness=_PHOTO_GAIN * self.brightness,
+                contrast=self.contrast,
+                generator=generator,
             )
+            values = self._harm(values, generator)
         elif self.stroke_width:
             values = warp.change_stroke_width(values, share=self.stroke_width, generator=generator)
         return values if mask is None else values * mask[:, None]
+
+    def _bend(self, count: int, size: tuple[int, int], generator: torch.Generator) -> Tensor | None:
+        """Displacement of the sampling grid, [count, height, width, 2], or None."""
+        fields: list[Tensor] = []
+        if self.elastic:
+            fields.append(
+                warp.elastic_field(count, size, strength=self.elastic, knots=5, generator=generator)
+            )
+        if self.perspective:
+            fields.append(
+                photo.perspective_field(count, size, strength=self.perspective, generator=generator)
+            )
+        return sum(fields[1:], fields[0]) if fields else None
+
+    def _harm(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        """What light, lens, hands and compression do to a share of normalised photos."""
+        half = self.light / 2
+        steps = (
+            (half, photo.directional_light, _LIGHT),
+            (half, photo.cast_shadow, _SHADOW),
+            (self.occlusion, photo.occlude, _OCCLUSION),
+            (self.blur, photo.blur, _BLUR),
+            (self.compression, photo.compress, _COMPRESSION),
+        )
+        if not any(share for share, _, _ in steps):
+            return values
+        unit = values / _PHOTO_GAIN + 0.5
+        for share, change, strength in steps:
+            if share:
+                unit = photo.changed(
+                    unit,
+                    share,
+                    generator,
+                    lambda chosen, change=change, strength=strength: change(
+                        chosen, strength=strength, generator=generator
+                    ),
+                )
+        return (unit - 0.5) * _PHOTO_GAIN
 
 
 def _readable(refs: Sequence[str]) -> list[PIL.Image.Image]:

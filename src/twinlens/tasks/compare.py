@@ -1,34 +1,75 @@
-"""A file of pairs -> a file of scores, each input embedded once."""
+"""Two inputs, or a file of pairs -> scores, probabilities and decisions."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from array import array
 from collections.abc import Iterator, MutableSequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from twinlens.atomic import new_file
-from twinlens.bundle import Bundle
+from twinlens.bundle import Bundle, Input
+from twinlens.calibration import Calibration, Costs
 from twinlens.data.cache import Progress
 from twinlens.data.problems import listed
 from twinlens.errors import DataError
-from twinlens.types import FloatArray
+from twinlens.types import Decision, FloatArray
 
 CHUNK = 8192
 """Pairs scored and written at once."""
 _COLUMNS = ("left", "right")
 _SCORE = "score"
+_ADDED = (_SCORE, "probability", "decision")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How to decide; see `Calibration.decide`."""
+
+    prior: float | None = None
+    fmr: float | None = None
+    costs: Costs | None = None
+
+    def of(self, calibration: Calibration, score: float) -> Decision:
+        """The decision on a comparison of two."""
+        return calibration.decide(score, prior=self.prior, fmr=self.fmr, costs=self.costs)
+
+
+def compare(bundle: Bundle, a: Input, b: Input, *, asked: Asked) -> dict[str, Any]:
+    """Compare two inputs. -> score, decision and its grounds, fingerprint; plain data.
+
+    A model that is not calibrated gives the score, and `not_calibrated` says why.
+
+    Raises:
+        DataError: an input cannot be read; names the file.
+        ConfigError: no such rate was promised.
+    """
+    score = bundle.score(a, b)
+    facts = {"score": score, "model": bundle.fingerprint}
+    if bundle.calibration is None:
+        return {**facts, "not_calibrated": bundle.evidence.get("not_calibrated", "no data for it")}
+    decision = asked.of(bundle.calibration, score)
+    return {**facts, **dataclasses.asdict(decision), "decision": decision.word}
 
 
 def compare_file(
-    bundle: Bundle, pairs: Path, out: Path, *, progress: Progress | None = None
+    bundle: Bundle,
+    pairs: Path,
+    out: Path,
+    *,
+    asked: Asked | None = None,
+    progress: Progress | None = None,
 ) -> int:
-    """Score every pair of a table and write its rows with one more column, "score".
+    """Score every pair of a table and write its rows with more columns.
+
+    These are "score" and, of a calibrated model, "probability" and "decision".
 
     The table is streamed, once to learn which inputs there are and once to write. Memory: 16 bytes
     a pair, and for each distinct input its path and its embedding.
@@ -37,6 +78,7 @@ def compare_file(
         bundle: the model.
         pairs: CSV or TSV with the columns left and right; paths are relative to it.
         out: CSV to write; appears whole or not at all.
+        asked: how to decide.
         progress: told of (inputs embedded, inputs).
 
     Returns:
@@ -56,7 +98,7 @@ def compare_file(
     embeddings = bundle.embed(list(known.places), progress=progress)
     with new_file(out) as binary:
         text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=True)
-        _write(text, pairs, known, embeddings, bundle)
+        _write(text, pairs, known, embeddings, bundle, asked or Asked())
         text.detach()
     return len(known.left)
 
@@ -111,10 +153,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     f". Add {', '.join(missing)}."
                 )
             repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated or _SCORE in names:
+            if wrong := repeated or sorted(set(names) & set(_ADDED)):
                 raise DataError(
-                    f"{path} must name each column once, and none {_SCORE!r}, which is added. Got "
-                    f"{', '.join(names)}. Rename or remove {', '.join(repeated) or _SCORE}."
+                    f"{path} must name each column once, and none {' or '.join(_ADDED)}, which are "
+                    f"added. Got {', '.join(names)}. Rename or remove {', '.join(wrong)}."
                 )
             for row in reader:
                 if None in row:
@@ -130,7 +172,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _write(
-    text: io.TextIOWrapper, pairs: Path, known: _Inputs, embeddings: FloatArray, bundle: Bundle
+    text: io.TextIOWrapper,
+    pairs: Path,
+    known: _Inputs,
+    embeddings: FloatArray,
+    bundle: Bundle,
+    asked: Asked,
 ) -> None:
     rows = (row for _, row in _rows(pairs))
     writer: csv.DictWriter[str] | None = None
@@ -140,6 +187,10 @@ def _write(
         scores = bundle.siamese.score(embeddings[left], embeddings[right])
         for row, score in zip(islice(rows, len(scores)), scores, strict=True):
             scored = {**row, _SCORE: f"{score:.6g}"}
+            if bundle.calibration is not None:
+                decision = asked.of(bundle.calibration, float(score))
+                scored["probability"] = f"{decision.probability:.6g}"
+                scored["decision"] = decision.word
             if writer is None:
                 writer = csv.DictWriter(text, list(scored))
                 writer.writeheader()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from twinlens.bundle import Bundle
+from twinlens.calibration import Calibration
 from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes, identity_hash
@@ -21,7 +23,7 @@ from twinlens.evaluation.triplets import evaluate_triplets
 from twinlens.siamese import Siamese
 from twinlens.types import BoolArray, FloatArray
 
-_SEEN = ("train", "validation")
+_WEIGHTS = ("train", "validation")
 """Sides of a split that the weights depend on."""
 
 
@@ -75,7 +77,7 @@ def evaluate(
     config = bundle.config
     if not isinstance(data, Dataset):
         data = read_dataset(data, modality=config.modality.name, group=config.data.group)
-    seen = seen_examples(data, bundle)
+    seen = seen_examples(data, bundle, calibrated=True)
     count = int(seen.sum())
     if count and not include_seen:
         data = data.subset(np.flatnonzero(~seen))
@@ -86,12 +88,19 @@ def evaluate(
                 "which measures memory."
             )
     embeddings = bundle.embed(data.refs(config.modality.name), progress=progress)
-    figures = evaluate_dataset(embeddings, data, bundle.siamese, seed=seed)
+    figures = evaluate_dataset(
+        embeddings, data, bundle.siamese, calibration=bundle.calibration, seed=seed
+    )
     return Tested(figures, data, embeddings, count, include_seen)
 
 
 def evaluate_dataset(
-    embeddings: FloatArray, dataset: Dataset, siamese: Siamese, *, seed: int
+    embeddings: FloatArray,
+    dataset: Dataset,
+    siamese: Siamese,
+    *,
+    calibration: Calibration | None = None,
+    seed: int,
 ) -> Evaluation:
     """The figures that the data set's labels, pairs or triplets carry. [n, dim] embeddings.
 
@@ -101,7 +110,9 @@ def evaluate_dataset(
     if dataset.pairs is not None:
         pairs = dataset.pairs
         scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
-        return evaluate_pairs(scores, pairs.same, pairs.left, pairs.right, seed=seed)
+        return evaluate_pairs(
+            scores, pairs.same, pairs.left, pairs.right, calibration=calibration, seed=seed
+        )
     if dataset.triplets is not None:
         triplets = dataset.triplets
         near = siamese.score(embeddings[triplets.anchor], embeddings[triplets.positive])
@@ -113,25 +124,34 @@ def evaluate_dataset(
         dataset.labels(),
         siamese,
         groups=dataset.groups(),
+        calibration=calibration,
         seed=seed,
         caps=Caps(scores=MOST_LEARNED_SCORES) if siamese.comparator.indexable is None else None,
     )
 
 
-def seen_examples(dataset: Dataset, bundle: Bundle) -> BoolArray:
-    """Which examples the weights depend on, by the hashes in the model's evidence. [n] bool."""
-    identities = _hashes(bundle, "identities")
-    content = _hashes(bundle, "content")
+def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> BoolArray:
+    """Which examples the model depends on, by the hashes that it keeps. [n] bool.
+
+    Args:
+        dataset: to look through.
+        bundle: the model.
+        calibrated: whether those count too on which thresholds and probabilities were fitted.
+    """
+    sides = (*_WEIGHTS, "calibration") if calibrated else _WEIGHTS
+    identities, content = _hashes(bundle, "identities", sides), _hashes(bundle, "content", sides)
+    if calibrated and bundle.calibration is not None:
+        identities |= set(bundle.calibration.data["identity_hashes"])
     if not identities and not content:
         return np.zeros(len(dataset), np.bool_)
     hashes = content_hashes(dataset.refs(bundle.config.modality.name))
     known = np.array([key in content for key in hashes], np.bool_)
-    names = [example.identity for example in dataset.examples]
+    names = [example.identity or example.imitates for example in dataset.examples]
     tainted = {name for name, is_known in zip(names, known, strict=True) if is_known and name}
     tainted |= {name for name in names if name is not None and identity_hash(name) in identities}
     return known | np.array([name in tainted for name in names], np.bool_)
 
 
-def _hashes(bundle: Bundle, kind: str) -> set[str]:
-    sides: dict[str, Any] = bundle.evidence.get(kind, {})
-    return {value for side in _SEEN for value in sides.get(side, ())}
+def _hashes(bundle: Bundle, kind: str, sides: Sequence[str]) -> set[str]:
+    kept: dict[str, Any] = bundle.evidence.get(kind, {})
+    return {value for side in sides for value in kept.get(side, ())}

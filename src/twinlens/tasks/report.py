@@ -61,5 +61,13 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
             PicturePair(pair.left, pair.right, "the same" if pair.same else "different", pair.score)
             for pair in pairs
         ],
+        undecided=_undecided(bundle),
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )
+
+
+def _undecided(bundle: Bundle) -> list[str]:
+    """Why rates cannot be promised."""
+    if bundle.calibration is None:
+        return [f"The model is not calibrated: {bundle.evidence.get('not_calibrated', 'no data')}."]
+    return [str(refusal) for scale in bundle.calibration.scales for refusal in scale.refusals]

@@ -120,7 +120,7 @@ class _Case:
             _require_range(draw.variants, "variants", _VARIANTS)
 
     def labels(self) -> None:
-        truth = self.dataset.labels()
+        truth = self.dataset.classes()
         for draw in self.draws(20):
             if draw.labels is None:
                 continue
@@ -128,7 +128,7 @@ class _Case:
             expected = truth[draw.examples] * _VARIANTS + draw.variants
             if not np.array_equal(draw.labels, expected):
                 raise Broken(
-                    "labels must be dataset.labels()[examples] * variants + variants. "
+                    "labels must be dataset.classes()[examples] * variants + variants. "
                     f"Got {draw.labels[:4]} instead of {expected[:4]}. Compute them so."
                 )
 

@@ -10,7 +10,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.evaluation.one_shot import one_shot_accuracy
 from twinlens.functional.metrics import roc_auc
 from twinlens.siamese import Siamese
-from twinlens.types import FloatArray, IntArray, Pairs, Store, Triplets
+from twinlens.types import BoolArray, FloatArray, IntArray, Pairs, Store, Triplets
 
 MOST_EXAMPLES = 4000
 """Examples that a validation embeds at most."""
@@ -47,13 +47,13 @@ class OneShot:
     def of(cls, dataset: Dataset, store: Store, seed: int) -> OneShot | None:
         """A validator over a data set, or None when it has not two identities with two examples."""
         labels = dataset.labels()
-        _, counts = np.unique(labels, return_counts=True)
+        chosen = np.flatnonzero(labels >= 0)
+        _, counts = np.unique(labels[chosen], return_counts=True)
         if np.sum(counts >= 2) < 2:
             return None
-        chosen = np.arange(len(dataset))
         if len(chosen) > MOST_EXAMPLES:  # whole identities, drawn evenly
             order = np.random.default_rng(seed).permutation(labels.max() + 1)
-            chosen = np.argsort(order[labels], kind="stable")[:MOST_EXAMPLES]
+            chosen = chosen[np.argsort(order[labels[chosen]], kind="stable")[:MOST_EXAMPLES]]
         groups = dataset.groups()
         return cls(store, chosen, labels[chosen], None if groups is None else groups[chosen], seed)
 
@@ -74,7 +74,7 @@ class OneShot:
 
 @dataclass(frozen=True, slots=True)
 class PairRanking:
-    """ROC-AUC over given pairs: validation when only pairs are known."""
+    """ROC-AUC over pairs: given ones, or genuine examples against imitations of them."""
 
     store: Store
     pairs: Pairs
@@ -113,4 +113,22 @@ def validator_for(
         return PairRanking(store, dataset.pairs, len(dataset)) if both else None
     if dataset.triplets is not None:
         return TripletOrder(store, dataset.triplets, len(dataset)) if dataset.triplets else None
+    if (dataset.claims() >= 0).any():
+        pairs = imitation_pairs(dataset)
+        return PairRanking(store, pairs, len(dataset)) if pairs.same.any() else None
     return OneShot.of(dataset, store, seed)
+
+
+def imitation_pairs(dataset: Dataset) -> Pairs:
+    """Each identity's examples with one another, and with each imitation of it."""
+    labels, claims = dataset.labels(), dataset.claims()
+    left: list[IntArray] = []
+    right: list[IntArray] = []
+    same: list[BoolArray] = []
+    for identity in range(len(dataset.identities())):
+        own, forged = np.flatnonzero(labels == identity), np.flatnonzero(claims == identity)
+        a, b = np.triu_indices(len(own), 1)
+        left += [own[a], np.repeat(own, len(forged))]
+        right += [own[b], np.tile(forged, len(own))]
+        same += [np.ones(len(a), np.bool_), np.zeros(len(own) * len(forged), np.bool_)]
+    return Pairs(np.concatenate(left), np.concatenate(right), np.concatenate(same))

@@ -69,7 +69,9 @@ class Sampler(ABC):
     @property
     def classes(self) -> int:
         """How many different labels `draw` can give."""
-        return len(self.dataset.identities()) * self.variants
+        identities = len(self.dataset.identities())
+        imitated = any(example.imitates is not None for example in self.dataset.examples)
+        return identities * (2 if imitated else 1) * self.variants
 
     @abstractmethod
     def draw(self, step: int, rank: int = 0) -> Draw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -45,6 +46,7 @@ class IdentitySampler(Sampler):
         within: Literal["auto", "group", "across"] = "auto",
         groups: int = 1,
         derived_share: float = 0.3,
+        imitations: int = 2,
     ) -> None:
         """Args:
         dataset: examples with identities.
@@ -57,6 +59,9 @@ class IdentitySampler(Sampler):
         groups: how many groups share a batch; each gives about P / groups identities.
         derived_share: share of groups (without groups, of identities) drawn as a derived class.
 
+        imitations: how many imitations of each identity are drawn beside its examples, where there
+            are any: the hardest to tell apart.
+
         Raises:
             ConfigError: a setting is out of range, or "group" without groups.
             DataError: fewer than two identities.
@@ -64,6 +69,7 @@ class IdentitySampler(Sampler):
         super().__init__(dataset, variants, seed)
         require(identities >= 2, "sampler.identities", "at least 2", identities)
         require(examples >= 1, "sampler.examples", "at least 1", examples)
+        require(imitations >= 0, "sampler.imitations", "at least 0", imitations)
         require(1 <= groups <= identities, "sampler.groups", "1 to sampler.identities", groups)
         require(0 <= derived_share <= 1, "sampler.derived_share", "between 0 and 1", derived_share)
         labels = dataset.labels()
@@ -75,10 +81,10 @@ class IdentitySampler(Sampler):
             )
         self.identities, self.examples = min(identities, count), examples
         self.derived_share = derived_share if variants > 1 else 0.0
-        self._order = np.argsort(labels, kind="stable")[int(np.sum(labels < 0)) :]
-        self._sizes = np.bincount(labels[labels >= 0], minlength=count)  # [identities]
-        self._starts = np.cumsum(self._sizes) - self._sizes  # into `_order`
-        self._members = _members(dataset, labels, self._order[self._starts], within)
+        self._genuine = _Shelf.of(labels, count)
+        self._forged = _Shelf.of(dataset.claims(), count)
+        self.imitations = imitations
+        self._members = _members(dataset, labels, self._genuine.first(), within)
         self._quota = -(-self.identities // groups)
         if self._members is not None:
             # A group's chance is how many batches it takes to see it whole: so identities of
@@ -95,14 +101,22 @@ class IdentitySampler(Sampler):
     def draw(self, step: int, rank: int = 0) -> Draw:
         rng = self.generator(step, rank)
         if self._members is None:
-            identities = rng.choice(self._sizes.size, self.identities, replace=False)
+            count = len(self._genuine.sizes)
+            identities = rng.choice(count, self.identities, replace=False)
             variants = self._draw_variants(len(identities), rng)
         else:
             identities, variants = self._draw_groups(self._members, rng)
-        examples = self._draw_examples(identities, rng).ravel()  # [identities * examples]
-        variants = np.repeat(variants, self.examples)
-        labels = np.repeat(identities, self.examples) * self.variants + variants
-        return Draw(examples, labels, variants)
+        examples = self._genuine.draw(identities, self.examples, rng)  # [identities, examples]
+        classes = np.repeat(identities, self.examples)
+        turns = np.repeat(variants, self.examples)
+        imitated = self._forged.sizes[identities] > 0
+        if self.imitations and imitated.any():
+            forged = self._forged.draw(identities[imitated], self.imitations, rng)
+            beside = np.repeat(identities[imitated], self.imitations) + len(self._forged.sizes)
+            examples = np.concatenate([examples.ravel(), forged.ravel()])
+            classes = np.concatenate([classes, beside])
+            turns = np.concatenate([turns, np.repeat(variants[imitated], self.imitations)])
+        return Draw(examples.ravel(), classes * self.variants + turns, turns)
 
     def _draw_groups(
         self, members: list[IntArray], rng: np.random.Generator
@@ -131,21 +145,46 @@ class IdentitySampler(Sampler):
         derived = rng.random(count) < self.derived_share
         return np.where(derived, rng.integers(1, self.variants, count), 0)
 
-    def _draw_examples(self, identities: IntArray, rng: np.random.Generator) -> IntArray:
-        """[n] -> positions in the data set [n, examples], distinct while there are enough.
 
-        Floyd's algorithm (Bentley, Floyd. A sample of brilliance. CACM 1987), for all
-        identities at once: every subset is equally likely, whatever the identity's size.
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Examples sorted by a number that each has.
+
+    Attributes:
+        order: positions of the examples that have one, by number.
+        starts, sizes: [numbers] where each number's examples begin in `order`, and how many.
+    """
+
+    order: IntArray
+    starts: IntArray
+    sizes: IntArray
+
+    @classmethod
+    def of(cls, numbers: IntArray, count: int) -> _Shelf:
+        """Sort by `numbers` [n], below `count`; below 0 = none."""
+        order = np.argsort(numbers, kind="stable")[int(np.sum(numbers < 0)) :]
+        sizes = np.bincount(numbers[numbers >= 0], minlength=count)
+        return cls(order, np.cumsum(sizes) - sizes, sizes)
+
+    def first(self) -> IntArray:
+        """[numbers] the position of one example of each number."""
+        return self.order[self.starts]
+
+    def draw(self, numbers: IntArray, count: int, rng: np.random.Generator) -> IntArray:
+        """[n] -> positions in the data set [n, count], distinct while there are enough.
+
+        Floyd's algorithm (Bentley, Floyd. A sample of brilliance. CACM 1987), for all numbers at
+        once: every subset is equally likely, whatever its size.
         """
-        sizes = self._sizes[identities]  # [n]
-        distinct = np.minimum(sizes, self.examples)
-        chosen = np.full((len(identities), self.examples), -1)
-        for k in range(self.examples):
+        sizes = self.sizes[numbers]  # [n]
+        distinct = np.minimum(sizes, count)
+        chosen = np.full((len(numbers), count), -1)
+        for k in range(count):
             last = np.where(k < distinct, sizes - distinct + k, sizes - 1)
             pick = rng.integers(0, last + 1)
             taken = (chosen[:, :k] == pick[:, None]).any(axis=1) & (k < distinct)
             chosen[:, k] = np.where(taken, last, pick)
-        return self._order[self._starts[identities, None] + chosen]
+        return self.order[self.starts[numbers, None] + chosen]
 
 
 def _members(

@@ -1,0 +1,6 @@
+"""From scores to decisions: probabilities, thresholds with an error bound, and refusals."""
+
+from twinlens.calibration.calibration import Calibration, Combine, Costs, Scale, combined
+from twinlens.calibration.operating import OperatingPoint, Refusal
+
+__all__ = ["Calibration", "Combine", "Costs", "OperatingPoint", "Refusal", "Scale", "combined"]

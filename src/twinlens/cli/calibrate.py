@@ -1,0 +1,115 @@
+"""`twinlens calibrate`: what a model's scores mean on data of your own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.calibration import Calibration, Scale
+from twinlens.cli.options import AsJson, Model, Plugins, load_plugins
+from twinlens.cli.progress import counting
+from twinlens.config import CalibrationConfig
+from twinlens.tasks.calibrate import calibrate
+
+REFUSED = 1
+
+
+def calibrate_command(
+    model: Model,
+    data: Annotated[
+        Path,
+        typer.Argument(help="Folder with a folder for each class, or a CSV or JSONL file."),
+    ],
+    *,
+    fmr: Annotated[
+        list[float] | None,
+        typer.Option(help="False match rate to promise; may be repeated."),
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Of all promises together, between 0 and 1.")
+    ] = None,
+    prior: Annotated[
+        float | None, typer.Option(help="Share of matches among the comparisons to be made.")
+    ] = None,
+    references: Annotated[
+        list[int] | None,
+        typer.Option(help="Number of references to calibrate for; may be repeated."),
+    ] = None,
+    combine: Annotated[
+        Literal["mean", "max", "median"] | None,
+        typer.Option(help="How the scores against several references become one."),
+    ] = None,
+    impostors: Annotated[
+        Literal["all", "strangers", "imitations"],
+        typer.Option(help="Whom to keep out: strangers, imitations (forgeries), or all."),
+    ] = "all",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the calibrated model; else it replaces MODEL.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace the model at --out.")] = False,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit probabilities and thresholds on identities that training never saw.
+
+    Exit 1 when a rate cannot be promised; what can be is saved all the same.
+    """
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    place = out or model
+    Bundle.require_free(place, overwrite=overwrite or out is None)
+    given: dict[str, Any] = {
+        "fmr": tuple(fmr) if fmr else None,
+        "confidence": confidence,
+        "prior": prior,
+        "references": tuple(references) if references else None,
+        "combine": combine,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings: CalibrationConfig = dataclasses.replace(bundle.config.calibration, **changed)
+    with counting("embedding") as progress:
+        found = calibrate(bundle, data, settings=settings, impostors=impostors, progress=progress)
+    Bundle.save(
+        place,
+        siamese=bundle.siamese,
+        config=dataclasses.replace(bundle.config, calibration=settings),
+        evidence=bundle.evidence,
+        calibration=found,
+        overwrite=overwrite or out is None,
+    )
+    typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else _summary(found, place))
+    if any(scale.refusals for scale in found.scales):
+        raise typer.Exit(REFUSED)
+
+
+def _summary(found: Calibration, place: Path) -> str:
+    lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
+    for scale in found.scales:
+        lines += _described(scale)
+    if found.earlier:
+        lines.append(
+            f"This is calibration {len(found.earlier) + 1} of the model. A promise that is sought "
+            "until it is found is worth less than one made at once."
+        )
+    return "\n".join(lines)
+
+
+def _described(scale: Scale) -> list[str]:
+    plural = "s" if scale.references > 1 else ""
+    return [
+        f"Against {scale.references} reference{plural}: {scale.genuine:,} genuine and "
+        f"{scale.impostors:,} impostor comparisons; {scale.map.name} map, "
+        f"Cllr {scale.cllr:.3f} bits (least possible {scale.min_cllr:.3f}).",
+        *(
+            f"  false match rate {point.fmr:g} at {point.confidence:.4g} confidence: threshold "
+            f"{point.threshold:.4f}, bound {point.bound:.2g}, measured {point.measured:.2g}, "
+            f"false non-match rate {point.fnmr}"
+            for point in scale.points
+        ),
+        *(f"  refused: {refusal}" for refusal in scale.refusals),
+    ]

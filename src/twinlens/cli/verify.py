@@ -1,0 +1,68 @@
+"""`twinlens verify`: is this input of the same identity as its references?"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.cli.options import (
+    AsJson,
+    CostFalseMatch,
+    CostFalseNonMatch,
+    CostReview,
+    Fmr,
+    Model,
+    Plugins,
+    Prior,
+    costs_of,
+    load_plugins,
+)
+from twinlens.tasks.verify import Verification, verify
+
+NO = 1
+
+
+def verify_command(
+    model: Model,
+    *,
+    reference: Annotated[
+        list[str], typer.Option("--reference", "-r", help="Of the claimed identity; repeatable.")
+    ],
+    questioned: Annotated[str, typer.Option("--questioned", "-q", help="To be decided on.")],
+    prior: Prior = None,
+    fmr: Fmr = None,
+    cost_false_match: CostFalseMatch = None,
+    cost_false_non_match: CostFalseNonMatch = None,
+    cost_review: CostReview = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide: same (exit 0), different or unsure (exit 1)."""
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    found = verify(
+        bundle,
+        reference,
+        questioned,
+        prior=prior,
+        fmr=fmr,
+        costs=costs_of(cost_false_match, cost_false_non_match, cost_review),
+    )
+    facts = {**found.to_dict(), "questioned": questioned, "references": reference}
+    typer.echo(json.dumps(facts) if as_json else _summary(found, reference))
+    if found.decision.same is not True:
+        raise typer.Exit(NO)
+
+
+def _summary(found: Verification, references: list[str]) -> str:
+    decision = found.decision
+    lines = [
+        f"{decision.word}: probability {decision.probability:.4f} (prior {decision.prior:g}), "
+        f"score {decision.score:.4f}, {decision.why}.",
+        f"model {found.model}; {found.used} of {len(references)} references used:",
+    ]
+    pairs = zip(references, found.scores, strict=False)
+    return "\n".join([*lines, *(f"  {score:8.4f}  {name}" for name, score in pairs)])

@@ -1,0 +1,62 @@
+"""How far a calibration that was fitted on other identities holds on these."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twinlens.calibration import Calibration
+from twinlens.calibration.evidence import Dependence
+from twinlens.evaluation.result import Decisions, Promise
+from twinlens.functional.probability import (
+    balanced_weights,
+    brier_score,
+    cllr,
+    expected_calibration_error,
+    min_cllr,
+    probability,
+    reliability,
+)
+from twinlens.types import BoolArray, Compared, Interval
+
+_CONFIDENCE = 0.95
+
+
+def decision_figures(
+    compared: Compared, calibration: Calibration, *, references: int = 1
+) -> Decisions:
+    """Probabilities and operating points, held against the truth.
+
+    Args:
+        compared: of both truths, of identities that the calibration did not see.
+        calibration: to judge.
+        references: behind each score.
+    """
+    scale, prior, same = calibration.scale(references), calibration.prior, compared.same
+    llr = scale.map.llr(compared.scores)
+    probabilities, weights = probability(llr, prior), balanced_weights(same, prior)
+    impostors, genuine = compared.chosen(~same), compared.chosen(same)
+    matches, misses = Dependence(impostors), Dependence(genuine)
+    promises: list[Promise] = []
+    for point in scale.points:
+        came = _rate(matches, impostors.scores >= point.threshold)
+        fnmr = _rate(misses, genuine.scores < point.threshold)
+        promises.append(Promise(point.fmr, point.threshold, came, fnmr, came.value <= point.fmr))
+    promised, came, share = reliability(probabilities, same, weights)
+    return Decisions(
+        prior,
+        cllr(llr, same),
+        min_cllr(compared.scores, same),
+        expected_calibration_error(probabilities, same, weights),
+        brier_score(probabilities, same, weights),
+        tuple(map(float, promised)),
+        tuple(map(float, came)),
+        tuple(map(float, share)),
+        tuple(promises),
+    )
+
+
+def _rate(dependence: Dependence, erring: BoolArray) -> Interval:
+    found = dependence.evidence(np.flatnonzero(erring))
+    low, high = found.interval(_CONFIDENCE)
+    method = f"exact binomial over {found.effective_trials:.0f} effective comparisons"
+    return Interval(found.rate, min(low, found.rate), max(high, found.rate), _CONFIDENCE, method)

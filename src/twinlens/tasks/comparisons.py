@@ -1,0 +1,151 @@
+"""A data set's embeddings -> scored comparisons of known truth, as calibration takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from twinlens.calibration import Combine, combined
+from twinlens.data.dataset import Dataset
+from twinlens.errors import EvidenceError
+from twinlens.evaluation.comparisons import draw_pairs, score_pairs
+from twinlens.evaluation.inputs import check_embeddings
+from twinlens.evaluation.suite import linked
+from twinlens.evaluation.templates import draw_questions
+from twinlens.siamese import Siamese
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray
+
+Impostors = Literal["all", "strangers", "imitations"]
+
+MOST_GENUINE = 500_000
+MOST_IMPOSTORS = 2_000_000
+"""Comparisons drawn at most, each kind apart: 1.5 s where an inner product scores them."""
+MOST_LEARNED = 300_000
+"""The same where a network scores them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Comparisons before a kind of impostor is chosen.
+
+    Attributes:
+        scores, same, imitated: [n] each; an imitation only pretends to be the same.
+        left, right: [n] positions of one example on each side.
+    """
+
+    scores: FloatArray
+    same: BoolArray
+    imitated: BoolArray
+    left: IntArray
+    right: IntArray
+
+
+def compare_all(
+    embeddings: FloatArray,
+    dataset: Dataset,
+    siamese: Siamese,
+    *,
+    references: int = 1,
+    combine: Combine = "mean",
+    impostors: Impostors = "all",
+    seed: int = 0,
+) -> Compared:
+    """Genuine and impostor comparisons of a data set, with the units that they depend on.
+
+    Args:
+        embeddings: [n, dim] of its examples.
+        dataset: with identities or with given pairs.
+        siamese: scores embeddings.
+        references: that an example is compared with.
+        combine: how the scores against several references become one.
+        impostors: which kind is compared.
+        seed: of what is drawn, where there is more than is compared.
+
+    Raises:
+        DataError: embeddings are not finite.
+        EvidenceError: there are no comparisons of the kinds asked for.
+    """
+    check_embeddings(embeddings, np.zeros(len(embeddings), np.int64))
+    if dataset.kind == "triplets":
+        raise EvidenceError(
+            "A calibration needs to know what is the same. Got triplets, which tell only what is "
+            "more alike. Calibrate on identities or pairs: twinlens calibrate MODEL DATA."
+        )
+    if dataset.pairs is not None:
+        if references > 1:
+            raise EvidenceError(
+                f"{references} references need examples with identities. Got pairs only. "
+                "Ask for one reference."
+            )
+        pairs = dataset.pairs
+        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
+        return linked(scores, pairs.same, pairs.left, pairs.right)
+    labels, claims = dataset.labels(), dataset.claims()
+    most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS
+    rng = np.random.default_rng(seed)
+    if references == 1:
+        found = _by_twos(embeddings, labels, claims, siamese, most, rng)
+    else:
+        found = _by_templates(embeddings, labels, claims, siamese, references, combine, most, rng)
+    kept = np.ones(len(found.same), np.bool_)
+    if impostors != "all":
+        kept = found.same | (found.imitated == (impostors == "imitations"))
+    genuine, others = int(found.same.sum()), int((kept & ~found.same).sum())
+    if not genuine or not others:
+        kind = "impostors" if impostors == "all" else impostors
+        raise EvidenceError(
+            f"A calibration needs comparisons of the same identity and of {kind}. Got {genuine:,} "
+            f"and {others:,}. Add examples."
+        )
+    owner = dataset.owners()
+    return Compared(
+        found.scores,
+        found.same,
+        owner[found.left],
+        owner[found.right],
+        len(dataset.identities()),
+        "identity",
+        len(np.unique(labels[found.left[found.same]])),
+    ).chosen(kept)
+
+
+def _by_twos(
+    embeddings: FloatArray,
+    labels: IntArray,
+    claims: IntArray,
+    siamese: Siamese,
+    most: int,
+    rng: np.random.Generator,
+) -> _Scored:
+    """Pairs of examples, and imitations with each genuine example of what they imitate."""
+    drawn = draw_pairs(labels, rng, most_genuine=MOST_GENUINE, most_impostors=most)
+    forged = np.flatnonzero(claims >= 0)
+    own = [np.flatnonzero(labels == claim) for claim in claims[forged]]
+    none = np.zeros(0, np.int64)
+    left = np.concatenate([drawn.left, np.repeat(forged, [len(places) for places in own])])
+    right = np.concatenate([drawn.right, *own, none])
+    imitated = np.arange(len(left)) >= len(drawn.left)
+    same = np.concatenate([drawn.same, np.zeros(len(left) - len(drawn.left), np.bool_)])
+    return _Scored(score_pairs(embeddings, siamese, left, right), same, imitated, left, right)
+
+
+def _by_templates(
+    embeddings: FloatArray,
+    labels: IntArray,
+    claims: IntArray,
+    siamese: Siamese,
+    references: int,
+    combine: Combine,
+    most: int,
+    rng: np.random.Generator,
+) -> _Scored:
+    """Examples with sets of references of one identity."""
+    asked = draw_questions(labels, claims, references, rng, most_impostors=most // references)
+    each = score_pairs(
+        embeddings, siamese, asked.references.ravel(), np.repeat(asked.questioned, references)
+    )
+    scores = combined(each.reshape(-1, references), combine)
+    left = asked.references[:, 0]
+    return _Scored(scores, asked.same, asked.imitated, left, asked.questioned)

@@ -1,0 +1,97 @@
+"""Is an input of the same identity as its references? With a decision that can be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twinlens.bundle import Bundle, Input
+from twinlens.calibration import Costs, Scale, combined
+from twinlens.errors import EvidenceError
+from twinlens.types import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A decision, and what it rests on.
+
+    Attributes:
+        decision: same, different or unsure, with score, probability and the reason.
+        scores: of the questioned input against each reference that was used, in order.
+        used: how many references were used: the first ones, as many as the model is calibrated for.
+        model: fingerprint.
+    """
+
+    decision: Decision
+    scores: tuple[float, ...]
+    used: int
+    model: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            **dataclasses.asdict(self.decision),
+            "decision": self.decision.word,
+            "scores": list(self.scores),
+            "references_used": self.used,
+            "model": self.model,
+        }
+
+
+def verify(
+    bundle: Bundle,
+    references: Sequence[Input],
+    questioned: Input,
+    *,
+    prior: float | None = None,
+    fmr: float | None = None,
+    costs: Costs | None = None,
+) -> Verification:
+    """Decide whether an input is of the same identity as one or several references.
+
+    Several references give one score, as the calibration says (`combine`). A model is calibrated
+    for certain numbers of references; of those given the first are used, up to the largest such
+    number, since no promise was made for another.
+
+    Args:
+        bundle: a calibrated model.
+        references: of one identity; at least one.
+        questioned: to be decided on.
+        prior: share of matches among such questions; the calibration's when None.
+        fmr: promised rate to decide by, where there are several.
+        costs: of errors and of a review, to decide by instead.
+
+    Raises:
+        EvidenceError: the model is not calibrated, or not for as few references.
+        DataError: an input cannot be read; names the file.
+        ConfigError: no such rate was promised.
+    """
+    scale = scale_for(bundle, len(references))
+    used = list(references[: scale.references])
+    embeddings = bundle.embed([*used, questioned])
+    last = np.repeat(embeddings[-1:], len(used), axis=0)
+    scores = bundle.siamese.score(embeddings[:-1], last)
+    calibration = bundle.calibration
+    assert calibration is not None  # `scale_for` has seen to it
+    score = float(combined(scores[None], calibration.combine)[0])
+    decision = calibration.decide(score, references=len(used), prior=prior, fmr=fmr, costs=costs)
+    return Verification(decision, tuple(map(float, scores)), len(used), bundle.fingerprint)
+
+
+def scale_for(bundle: Bundle, references: int) -> Scale:
+    """What the scores of as many references mean.
+
+    Raises:
+        EvidenceError: the model is not calibrated, or not for so few references.
+    """
+    if bundle.calibration is None:
+        why = bundle.evidence.get("not_calibrated", "it was saved without a calibration")
+        raise EvidenceError(
+            f"A decision needs a calibrated model. Got one that is not: {why}. "
+            "Run twinlens calibrate MODEL DATA."
+        )
+    return bundle.calibration.scale(references)

@@ -1,0 +1,96 @@
+"""Promises hold on new people, and what cannot be promised is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from populations import independent, people
+from twinlens.calibration.operating import OperatingPoint, Refusal, Thresholds
+from twinlens.errors import DataError
+from twinlens.types import Compared
+
+
+def promise(compared: Compared, fmr: float, confidence: float = 0.95) -> OperatingPoint:
+    found = Thresholds(compared).operating_point(fmr, confidence)
+    assert isinstance(found, OperatingPoint)
+    return found
+
+
+def refusal(compared: Compared, fmr: float) -> Refusal:
+    found = Thresholds(compared).operating_point(fmr, 0.95)
+    assert isinstance(found, Refusal)
+    return found
+
+
+def test_promises_hold_on_people_never_seen() -> None:
+    rng = np.random.default_rng(0)
+    held: list[bool] = []
+    for _ in range(150):
+        point = promise(people(60, rng, examples=3), 0.05)
+        new = people(60, rng, examples=3)
+        held.append(float(np.mean(new.scores[~new.same] >= point.threshold)) <= 0.05)
+    # 150 draws of 0.95 fall below 0.90 once in two hundred times
+    assert np.mean(held) >= 0.90
+
+
+def test_a_promise_is_not_paid_too_dearly() -> None:
+    rng = np.random.default_rng(1)
+    many = people(150, rng, examples=3)
+    point = promise(many, 0.05)
+    assert point.bound <= 0.05
+    assert 0.6 * 0.05 < point.measured < 0.05
+
+
+def test_few_people_can_promise_little() -> None:
+    found = refusal(people(5, np.random.default_rng(0)), 0.001)
+    assert found.smallest_fmr > 0.1
+    assert found.identities == 5
+    assert found.identities_needed > 100
+    assert "more identities" in str(found)
+
+
+def test_what_a_refusal_asks_for_is_about_enough() -> None:
+    rng = np.random.default_rng(2)
+    found = refusal(people(25, rng, examples=2), 0.01)
+    assert found.smallest_fmr > 0.01
+    assert 25 < found.identities_needed < 2000
+    assert found.comparisons_needed > found.comparisons
+    enough = people(min(2 * found.identities_needed, 500), rng, examples=2)
+    assert promise(enough, 0.01).bound <= 0.01
+    smallest = found.smallest_fmr * 1.01  # what it says it can promise, it can
+    assert promise(people(25, np.random.default_rng(2), examples=2), smallest).bound <= smallest
+
+
+def test_without_any_error_only_disjoint_comparisons_count() -> None:
+    """Rule of 3, of half the evidence: 1 - 0.05^(2/n) <= 0.01 from n = 597 on."""
+    genuine = np.linspace(2, 3, 50)
+    enough = independent(genuine, np.zeros(597))
+    few = independent(genuine, np.zeros(596))
+    point = promise(enough, 0.01)
+    assert point.measured == 0.0
+    assert point.threshold > 0.0
+    assert point.fnmr.value == 0.0 and point.fnmr.high > 0.0
+    assert isinstance(Thresholds(few).operating_point(0.01, 0.95), Refusal)
+
+
+def test_a_stricter_promise_has_a_higher_threshold() -> None:
+    compared = people(120, np.random.default_rng(3), examples=3)
+    points = [promise(compared, fmr) for fmr in (0.2, 0.1, 0.05, 0.02)]
+    thresholds = [point.threshold for point in points]
+    assert thresholds == sorted(thresholds)
+    assert [p.fnmr.value for p in points] == sorted(p.fnmr.value for p in points)
+    assert promise(compared, 0.05, 0.99).threshold >= promise(compared, 0.05, 0.9).threshold
+
+
+def test_equal_scores_are_accepted_or_refused_together() -> None:
+    rng = np.random.default_rng(0)
+    impostors = rng.integers(0, 4, 4000).astype(np.float64)  # a quarter on each of four scores
+    compared = independent(rng.normal(5, 1, 100), impostors)
+    point = promise(compared, 0.3)
+    assert np.mean(impostors >= point.threshold) == point.measured == np.mean(impostors == 3)
+
+
+def test_scores_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(DataError, match="finite"):
+        Thresholds(independent(np.array([1.0, np.nan]), np.zeros(3)))

@@ -1,0 +1,196 @@
+"""Calibration of a trained model on data of one's own: real files, real embeddings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from drawings import write_glyphs
+from twinlens.bundle import CALIBRATION, Bundle
+from twinlens.calibration import Costs
+from twinlens.config import CalibrationConfig
+from twinlens.data.manifest import read_dataset
+from twinlens.errors import BundleError, EvidenceError
+from twinlens.tasks.calibrate import calibrate
+from twinlens.tasks.comparisons import compare_all
+from twinlens.tasks.evaluate import evaluate
+from twinlens.tasks.verify import verify
+
+LOOSE = CalibrationConfig(fmr=(0.4,), references=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty glyphs that training never saw."""
+    folder = tmp_path_factory.mktemp("own")
+    write_glyphs(folder, 30, 4, first=500)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def calibrated(bundle: Bundle, own: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("calibrated") / "model"
+    Bundle.save(
+        place,
+        siamese=bundle.siamese,
+        config=bundle.config,
+        evidence=bundle.evidence,
+        calibration=calibrate(bundle, own, settings=LOOSE),
+    )
+    return place
+
+
+def test_a_calibrated_model_comes_back_whole(calibrated: Path, bundle: Bundle) -> None:
+    again = Bundle.load(calibrated)
+    assert again.fingerprint == bundle.fingerprint
+    assert again.calibration is not None
+    assert [scale.references for scale in again.calibration.scales] == [1, 2]
+    assert again.calibration.data["identities"] == 30
+    assert again.calibration.scale(1).points[0].bound <= 0.4
+    assert "0.4" in (calibrated / "card.md").read_text()
+
+
+def test_its_scores_are_those_of_the_pairs(bundle: Bundle, own: Path) -> None:
+    dataset = read_dataset(own)
+    embeddings = bundle.embed(dataset.refs())
+    found = compare_all(embeddings, dataset, bundle.siamese)
+    assert found.same.sum() == 30 * 6
+    assert (~found.same).sum() == 120 * 119 / 2 - 180
+    assert (found.left == found.right).sum() == 180  # a genuine pair depends on one identity
+    expected = np.sort(bundle.siamese.score_matrix(embeddings, embeddings)[np.triu_indices(120, 1)])
+    np.testing.assert_allclose(np.sort(found.scores), expected, atol=1e-5)
+
+
+def test_several_references_tell_more(bundle: Bundle, own: Path) -> None:
+    dataset = read_dataset(own)
+    embeddings = bundle.embed(dataset.refs())
+    found = compare_all(embeddings, dataset, bundle.siamese, references=2)
+    assert found.same.sum() == 30 * 4 * 2  # four draws of two references leave two each
+    one = compare_all(embeddings, dataset, bundle.siamese)
+
+    def apart(compared: object) -> float:
+        scores, same = compared.scores, compared.same  # type: ignore[attr-defined]
+        return float((scores[same].mean() - scores[~same].mean()) / scores[~same].std())
+
+    assert apart(found) > apart(one)
+    with pytest.raises(EvidenceError, match="at least 5 examples"):
+        compare_all(embeddings, dataset, bundle.siamese, references=4)
+
+
+def test_imitations_are_impostors_of_one_identity(bundle: Bundle, tmp_path: Path) -> None:
+    write_glyphs(tmp_path / "plain", 12, 4, first=700)
+    for folder in sorted((tmp_path / "plain").iterdir()):
+        for kind, files in (("genuine", ("00", "01", "02")), ("forgery", ("03",))):
+            place = tmp_path / "signed" / folder.name / kind
+            place.mkdir(parents=True)
+            for name in files:
+                shutil.copy(folder / f"{name}.png", place)
+    dataset = read_dataset(tmp_path / "signed")
+    assert len(dataset.identities()) == 12
+    embeddings = bundle.embed(dataset.refs())
+    found = compare_all(embeddings, dataset, bundle.siamese, impostors="imitations")
+    assert found.same.sum() == 12 * 3
+    assert (~found.same).sum() == 12 * 3
+    assert (found.left == found.right).all()
+    everyone = compare_all(embeddings, dataset, bundle.siamese)
+    strangers = compare_all(embeddings, dataset, bundle.siamese, impostors="strangers")
+    assert len(everyone) == len(strangers) + 36
+    several = compare_all(
+        embeddings, dataset, bundle.siamese, references=2, impostors="imitations"
+    )
+    assert (~several.same).sum() == 12 * 3  # three draws of references each, one forgery
+    with pytest.raises(EvidenceError, match="imitations"):
+        plain = read_dataset(tmp_path / "plain")
+        compare_all(bundle.embed(plain.refs()), plain, bundle.siamese, impostors="imitations")
+
+
+def test_identities_of_training_are_refused_by_name(
+    bundle: Bundle, glyphs: Path, model: Path, own: Path, tmp_path: Path
+) -> None:
+    known = json.loads(model.with_name("model.audit.json").read_text())["train"]["identities"][0]
+    mixed = tmp_path / "mixed"
+    shutil.copytree(own, mixed)
+    shutil.copytree(glyphs / known, mixed / known)
+    with pytest.raises(EvidenceError, match=known):
+        calibrate(bundle, mixed)
+
+
+def test_one_identity_carries_nothing(bundle: Bundle, tmp_path: Path) -> None:
+    write_glyphs(tmp_path, 1, 6, first=800)
+    with pytest.raises(EvidenceError, match="Got 15 and 0"):
+        calibrate(bundle, tmp_path)
+
+
+def test_a_rate_that_the_data_cannot_carry_is_refused(bundle: Bundle, own: Path) -> None:
+    found = calibrate(bundle, own, settings=CalibrationConfig(fmr=(0.4, 0.0001)))
+    (refusal,) = found.scale(1).refusals
+    assert refusal.fmr == 0.0001
+    assert refusal.identities_needed > 1000
+    assert found.scale(1).points[0].fmr == 0.4
+
+
+def test_earlier_calibrations_are_remembered(calibrated: Path, own: Path) -> None:
+    again = calibrate(Bundle.load(calibrated), own, settings=CalibrationConfig(fmr=(0.5,)))
+    assert [before["name"] for before in again.earlier] == [own.name]
+    assert again.earlier[0]["refused"] == []
+
+
+def test_evaluation_holds_promises_against_others(
+    calibrated: Path, own: Path, strangers: Path
+) -> None:
+    model = Bundle.load(calibrated)
+    tested = evaluate(model, strangers)
+    decisions = tested.evaluation.decisions
+    assert decisions is not None
+    assert decisions.min_cllr <= decisions.cllr
+    (promise,) = decisions.promises
+    assert promise.fmr == 0.4
+    assert promise.came.low <= promise.came.value <= promise.came.high
+    again = type(tested.evaluation).from_dict(json.loads(json.dumps(tested.evaluation.to_dict())))
+    assert again == tested.evaluation
+    with pytest.raises(EvidenceError, match="did not see"):
+        evaluate(model, own)  # calibrated on: its promises would be tried on themselves
+
+
+def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own: Path) -> None:
+    model = Bundle.load(calibrated)
+    files = sorted((own / "class500").iterdir())
+    found = verify(model, files[:3], files[3])
+    assert found.used == 2
+    assert len(found.scores) == 2
+    assert found.decision.score == pytest.approx(np.mean(found.scores))
+    alone = verify(model, files[:1], files[3])
+    assert alone.scores[0] == pytest.approx(found.scores[0], abs=1e-5)
+    assert verify(model, files[:1], files[3], costs=Costs(review=0.0)).decision.same is None
+
+
+def test_a_model_without_calibration_says_why(bundle: Bundle, own: Path) -> None:
+    files = sorted((own / "class500").iterdir())
+    with pytest.raises(EvidenceError, match="calibration_share"):
+        verify(bundle, files[:1], files[1])
+
+
+def test_a_calibration_of_another_model_is_refused(calibrated: Path, tmp_path: Path) -> None:
+    model = Bundle.load(calibrated)
+    assert model.calibration is not None
+    foreign = dataclasses.replace(model.calibration, fingerprint="0" * 16)
+    with pytest.raises(BundleError, match="Calibrate this model"):
+        Bundle.save(
+            tmp_path / "m",
+            siamese=model.siamese,
+            config=model.config,
+            evidence=model.evidence,
+            calibration=foreign,
+        )
+    assert not (tmp_path / "m").exists()
+    changed = calibrated / CALIBRATION
+    damaged = tmp_path / "damaged"
+    shutil.copytree(calibrated, damaged)
+    (damaged / CALIBRATION).write_text(changed.read_text().replace('"mean"', '"max"'))
+    with pytest.raises(BundleError, match="changed or damaged"):
+        Bundle.load(damaged)
