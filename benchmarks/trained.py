@@ -6,22 +6,24 @@ goes on where it stopped, and every figure behind a mean can be looked up.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, Options, commit
 from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle
-from twinlens.config import Config, dump_config
+from twinlens.config import Config, from_table, to_table
 from twinlens.data.dataset import Dataset
+from twinlens.errors import ConfigError
 from twinlens.fit import fit
 
 Figures = dict[str, Any]
 _FACTS = ("seconds", "steps", "parameters", "examples_per_second")
+_APART = ("calibration",)
+"""Parts of a configuration that weights do not depend on."""
 
 
 def train_and_test(
@@ -43,21 +45,46 @@ def train_and_test(
         test: measures the trained model.
         options: those of a quick run are kept in the cache.
     """
-    key = hashlib.sha256(dump_config(config).encode()).hexdigest()[:12]
     folder = options.data.cache if options.quick else RESULTS
-    kept = folder / "runs" / f"{name}-{key}.json"
+    kept = folder / "runs" / f"{name}.json"
     if kept.exists():
-        return json.loads(kept.read_text(encoding="utf-8"))
+        record = json.loads(kept.read_text(encoding="utf-8"))
+        if _same(record["config"], config):
+            return record["figures"]
     with tempfile.TemporaryDirectory() as place:
         bundle = fit(dataset, Path(place) / "model", config=config)
-    facts: dict[str, Any] = bundle.evidence["training"]
-    figures = {
-        **test(bundle),
-        "seed": config.seed,
-        **{name: facts[name] for name in _FACTS},
-        "commit": commit(),
-    }
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(kept, f"{json.dumps(figures, indent=1)}\n".encode())
+        figures = {**test(bundle), **_facts(bundle)}
+    _keep(kept, {"figures": figures, "config": to_table(config)})
     print(f"{name} {figures}", flush=True)
     return figures
+
+
+def trained_model(name: str, dataset: Dataset, config: Config, options: Options) -> Bundle:
+    """A trained model, kept in the cache with its configuration and taken from there."""
+    place = options.data.cache / "models" / f"{name}{'-quick' if options.quick else ''}"
+    asked = place.with_name(place.name + ".config.json")
+    if place.exists() and asked.exists() and _same(json.loads(asked.read_text()), config):
+        return Bundle.load(place)
+    bundle = fit(dataset, place, config=config, overwrite=True)
+    _keep(asked, to_table(config))
+    return bundle
+
+
+def _same(kept: Mapping[str, Any], config: Config) -> bool:
+    """Whether a training was asked for by the same settings; one added since is at its default."""
+    try:
+        then, now = to_table(from_table(kept)), to_table(config)
+    except ConfigError:  # a setting that no longer exists
+        return False
+    return all(then[key] == now[key] for key in now if key not in _APART)
+
+
+def _facts(bundle: Bundle) -> Figures:
+    facts: Mapping[str, Any] = bundle.evidence["training"]
+    seed = bundle.config.seed
+    return {"seed": seed, **{key: facts[key] for key in _FACTS}, "commit": commit()}
+
+
+def _keep(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, f"{json.dumps(content, indent=1)}\n".encode())

@@ -10,7 +10,7 @@ from PIL import Image
 
 from twinlens import demo as module
 from twinlens.bundle import Bundle
-from twinlens.demo import demo_config, run_demo, write_digits
+from twinlens.demo import demo_config, run_demo, write_numbers
 from twinlens.errors import DataError
 
 
@@ -24,15 +24,22 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short")
 def test_everything_is_where_it_says(tmp_path: Path) -> None:
     found = run_demo(tmp_path / "out")
-    assert {p.name for p in found.known.iterdir()} == set("0123456")
-    assert {p.name for p in found.unseen.iterdir()} == set("789")
-    assert found.evaluation.identities == 3
-    assert found.evaluation.examples == sum(1 for _ in found.unseen.rglob("*.png"))
+    known, own, unseen = (
+        {folder.name for folder in side.iterdir()}
+        for side in (found.numbers.known, found.numbers.own, found.numbers.unseen)
+    )
+    assert set("".join(known)) == set("0123456")
+    assert set("".join(own)) == set("".join(unseen)) == set("789")
+    assert not own & unseen
+    assert found.evaluation.identities == len(unseen) == 41
+    assert found.evaluation.examples == 41 * 8
+    assert found.evaluation.decisions is not None
     assert "<svg" in found.report.read_text()
     bundle = Bundle.load(found.model)
     for pair, same in zip(found.pairs, (True, False), strict=True):
         assert pair.same == same == (pair.left.parent == pair.right.parent)
         assert pair.score == pytest.approx(bundle.score(pair.left, pair.right))
+        assert pair.decision is not None
     again = run_demo(tmp_path / "out")  # replaces itself, and is the same again
     assert Bundle.load(again.model).fingerprint == bundle.fingerprint
 
@@ -44,9 +51,9 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_digits_are_dark_ink_on_white(tmp_path: Path) -> None:
-    known, _ = write_digits(tmp_path)
-    with Image.open(next((known / "0").iterdir())) as page:
+def test_numbers_are_dark_ink_on_white(tmp_path: Path) -> None:
+    known = write_numbers(tmp_path).known
+    with Image.open(next(known.rglob("*.png"))) as page:
         assert page.mode == "L"
         assert page.getpixel((0, 0)) == 255
         assert page.getextrema()[0] < 100

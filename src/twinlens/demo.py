@@ -1,8 +1,14 @@
-"""The demonstration: from pictures of handwritten digits to a report on digits never seen."""
+"""The demonstration: from handwritten digits to decisions on numbers of digits never seen.
+
+An identity is a number of four digits, written in two rows of two. Numbers of the digits 0-6 are
+trained on. The network never sees those of 7-9: some of them are calibrated on, the others tested.
+"""
 
 from __future__ import annotations
 
+import itertools
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,10 +18,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from twinlens.bundle import Bundle
-from twinlens.config import Config, from_table
+from twinlens.config import CalibrationConfig, Config, from_table
 from twinlens.errors import DataError
 from twinlens.evaluation.result import Evaluation
 from twinlens.fit import fit
+from twinlens.tasks.calibrate import calibrate
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import ScoredPair, report
 from twinlens.training.history import Listener
@@ -23,7 +30,28 @@ from twinlens.training.history import Listener
 MARK = ".twinlens-demo"
 """Empty file that tells a folder made by the demonstration, which may be replaced, from others."""
 FIRST_UNSEEN = 7
-_SIDE, _MARGIN = 32, 4
+TRAINED_ON, CALIBRATED_ON = 240, 40
+"""Numbers; of the 81 of unseen digits those that are not calibrated on are tested."""
+COPIES = 8
+"""Pictures of each number, each of other drawings of its digits."""
+PROMISED = CalibrationConfig(fmr=(0.1, 0.01))
+_SIDE = 32
+
+Number = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Folders of pictures, a folder for each number.
+
+    Attributes:
+        known: of the digits 0-6.
+        own, unseen: of the digits 7-9; no number is in both.
+    """
+
+    known: Path
+    own: Path
+    unseen: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +59,14 @@ class Demo:
     """Where everything is, and what was found.
 
     Attributes:
-        known: folder of digits 0-6, trained on and chosen by.
-        unseen: folder of digits 7-9.
+        numbers: the pictures.
         model: the bundle.
         report: the HTML page.
-        evaluation: figures on the unseen digits.
-        pairs: one pair of the same unseen digit, one of different ones.
+        evaluation: figures on numbers of unseen digits.
+        pairs: one pair of the same number, one of different ones; decided.
     """
 
-    known: Path
-    unseen: Path
+    numbers: Numbers
     model: Path
     report: Path
     evaluation: Evaluation
@@ -48,7 +74,7 @@ class Demo:
 
 
 def run_demo(out: Path, *, seed: int = 0, listener: Listener | None = None) -> Demo:
-    """Write digits, train on 0-6, evaluate on 7-9, compare two pairs and write the report.
+    """Write numbers, train, calibrate, evaluate, decide on two pairs and write the report.
 
     Args:
         out: folder for everything; an earlier demonstration there is replaced.
@@ -59,60 +85,83 @@ def run_demo(out: Path, *, seed: int = 0, listener: Listener | None = None) -> D
         DataError: `out` holds something else.
     """
     _make_room(out)
-    known, unseen = write_digits(out / "digits")
-    bundle = fit(known, out / "model", config=demo_config(seed), listener=listener)
-    tested = evaluate(bundle, unseen, seed=seed)
-    pairs = _compare(bundle, unseen)
+    numbers = write_numbers(out / "numbers")
+    trained = fit(numbers.known, out / "model", config=demo_config(seed), listener=listener)
+    bundle = Bundle.save(
+        out / "model",
+        siamese=trained.siamese,
+        config=trained.config,
+        evidence=trained.evidence,
+        calibration=calibrate(trained, numbers.own, settings=PROMISED),
+        overwrite=True,
+    )
+    tested = evaluate(bundle, numbers.unseen, seed=seed)
+    pairs = _compare(bundle, numbers.unseen)
     page = report(bundle, tested, out / "report.html", pairs=pairs)
-    return Demo(known, unseen, out / "model", page, tested.evaluation, pairs)
+    return Demo(numbers, out / "model", page, tested.evaluation, pairs)
 
 
-def write_digits(folder: Path) -> tuple[Path, Path]:
-    """scikit-learn's digits as PNG files, dark ink on white: folders "known" and "unseen".
+def write_numbers(folder: Path) -> Numbers:
+    """Numbers of scikit-learn's digits as PNG files, dark ink on white.
 
     Source:
         Alpaydin, Kaynak. Optical recognition of handwritten digits. UCI repository, 1998.
     """
+    rng = np.random.default_rng(1)
+    known = list(itertools.product(range(FIRST_UNSEEN), repeat=4))
+    unseen = list(itertools.product(range(FIRST_UNSEEN, 10), repeat=4))
+    sides: dict[str, Sequence[Number]] = {
+        "known": [known[i] for i in rng.permutation(len(known))[:TRAINED_ON]],
+        "own": [],
+        "unseen": [],
+    }
+    order = rng.permutation(len(unseen))
+    sides["own"] = [unseen[i] for i in order[:CALIBRATED_ON]]
+    sides["unseen"] = [unseen[i] for i in order[CALIBRATED_ON:]]
     digits = cast(Any, load_digits())
-    known, unseen = folder / "known", folder / "unseen"
-    inner = _SIDE - 2 * _MARGIN
-    for number, (ink, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        place = (known if digit < FIRST_UNSEEN else unseen) / str(digit)
-        place.mkdir(parents=True, exist_ok=True)
-        drawn = Image.fromarray(np.uint8(255 - ink * 255 / 16))  # [8, 8]
-        page = Image.new("L", (_SIDE, _SIDE), 255)
-        page.paste(drawn.resize((inner, inner), Image.Resampling.BILINEAR), (_MARGIN, _MARGIN))
-        page.save(place / f"{number:04d}.png")
-    return known, unseen
+    drawings = {digit: digits.images[digits.target == digit] for digit in range(10)}  # [n, 8, 8]
+    for side, numbers in sides.items():
+        for number in numbers:
+            place = folder / side / "".join(map(str, number))
+            place.mkdir(parents=True)
+            for copy in range(COPIES):
+                drawn = [drawings[d][rng.integers(len(drawings[d]))] for d in number]
+                ink = np.block([drawn[:2], drawn[2:]])  # [16, 16]
+                page = Image.fromarray(np.uint8(255 - ink * 255 / 16))
+                page.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR).save(place / f"{copy}.png")
+    return Numbers(*(folder / side for side in sides))
 
 
 def demo_config(seed: int) -> Config:
-    """A small network and a short training, for a minute on two cores.
+    """A small network and a short training, for half a minute on two cores.
 
-    Seven digits are few to learn a similarity from. Turned ones are further classes (a 6 on its
-    side is none of the others), and none is held back to choose by: the number of steps is given.
+    All numbers of known digits are trained on: the others are kept for everything else.
     """
     return from_table(
         {
             "seed": seed,
-            "data": {"validation_share": 0.0, "calibration_share": 0.3, "test_share": 0.0},
-            "modality": {"turned_classes": "on"},
-            "encoder": {"widths": [16, 32, 48], "dim": 32},
-            "sampler": {"examples": 16, "derived_share": 0.75},
+            "data": {"validation_share": 0.0, "calibration_share": 0.0, "test_share": 0.0},
+            "modality": {"turned_classes": "off", "rotation_deg": 6.0, "elastic": 0.03},
+            "encoder": {"widths": [16, 32, 48], "dim": 64},
             "train": {"steps": 300, "validate_every": 50, "log_every": 10},
         }
     )
 
 
 def _compare(bundle: Bundle, unseen: Path) -> tuple[ScoredPair, ScoredPair]:
-    """The first picture of the lowest unseen digit, beside another of it and one of the next."""
-    lowest, following, *_ = sorted(unseen.iterdir())
+    """The first picture of the lowest number, beside another of it and one of the highest."""
+    lowest, *_, highest = sorted(unseen.iterdir())
     first, second, *_ = sorted(lowest.iterdir())
-    other = min(following.iterdir())
     return (
-        ScoredPair(first, second, same=True, score=bundle.score(first, second)),
-        ScoredPair(first, other, same=False, score=bundle.score(first, other)),
+        _decided(bundle, first, second, same=True),
+        _decided(bundle, first, min(highest.iterdir()), same=False),
     )
+
+
+def _decided(bundle: Bundle, left: Path, right: Path, *, same: bool) -> ScoredPair:
+    score = bundle.score(left, right)
+    assert bundle.calibration is not None  # `run_demo` has calibrated it
+    return ScoredPair(left, right, same, score, bundle.calibration.decide(score))
 
 
 def _make_room(out: Path) -> None:

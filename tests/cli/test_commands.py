@@ -136,7 +136,7 @@ def test_bad_rows_of_pairs_are_all_named(run: Run, model: Path, tmp_path: Path) 
         ("left;same\n", "Add right"),
         ("left,right\n", "must have rows"),
         ("left,left,right\na,b,c\n", "each column once"),
-        ("left,right,score\na,b,1\n", "which is added"),
+        ("left,right,score\na,b,1\n", "which are added"),
         ("left,right\na,b,c\n", "must have 2 fields"),
         ('left,right\n"a,b\n', "must be CSV"),
     ],
@@ -368,3 +368,72 @@ def test_numbers_out_of_range_are_one_clear_line(
     assert_one_clear_line(run("train", glyphs, "--out", "/"), "a folder with a name")
     (tmp_path / "file").touch()
     assert_one_clear_line(run("demo", "--out", tmp_path / "file"), "left alone")
+
+
+def test_calibrate_compare_verify_and_evaluate_with_decisions(
+    run: Run, model: Path, strangers: Path, tmp_path: Path
+) -> None:
+    own, calibrated = tmp_path / "own", tmp_path / "calibrated"
+    write_glyphs(own, 30, 4, first=900)
+    given = ["--fmr", 0.5, "--fmr", 0.4, "--references", 1, "--references", 2]
+    code, out, _ = run("calibrate", model, own, *given, "--out", calibrated, "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert [len(scale["points"]) for scale in facts["scales"]] == [2, 2]
+    assert facts["fingerprint"] == Bundle.load(model).fingerprint
+    loose, strict = (point["threshold"] for point in facts["scales"][0]["points"])
+
+    a, b = sorted(strangers.rglob("*.png"))[:2]
+    code, out, _ = run("compare", calibrated, a, b, "--json")
+    answer = json.loads(out)
+    assert code == 0
+    same = answer["score"] >= strict
+    expected = "same" if same else "different" if answer["score"] < loose else "unsure"
+    assert answer["decision"] == expected
+    assert answer["prior"] == 0.5 and 0 < answer["probability"] < 1
+    rare = json.loads(run("compare", calibrated, a, b, "--prior", 0.01, "--json")[1])
+    assert rare["probability"] < answer["probability"]
+    costs = ["--cost-review", 0, "--json"]
+    assert json.loads(run("compare", calibrated, a, b, *costs)[1])["decision"] == "unsure"
+    assert_one_clear_line(run("compare", calibrated, a, b, "--fmr", 0.01), "0.5, 0.4")
+    assert_one_clear_line(run("compare", calibrated, a, b, "--prior", 2), "prior")
+
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"left,right\n{a},{b}\n{a},{a}\n")
+    run("compare", calibrated, "--pairs", pairs, "--out", tmp_path / "out.csv", "--fmr", 0.4)
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["decision"] for row in rows] == ["same" if same else "different", "same"]
+
+    code, out, _ = run("verify", calibrated, "-r", a, "-r", a, "-q", a, "--json")
+    verified = json.loads(out)
+    assert (code, verified["decision"], verified["references_used"]) == (0, "same", 2)
+    code, out, _ = run("verify", calibrated, "-r", a, "-q", a, "--cost-review", 0)
+    assert code == 1 and out.startswith("unsure")
+
+    code, out, _ = run("evaluate", calibrated, strangers)
+    assert code == 0
+    assert "fmr promised 0.4" in out and "cllr" in out
+
+
+def test_a_promise_that_cannot_be_made_exits_with_1(run: Run, model: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    write_glyphs(own, 12, 4, first=900)
+    code, out, _ = run("calibrate", model, own, "--fmr", 0.0001, "--out", tmp_path / "m")
+    assert code == 1
+    assert "more identities" in out
+    files = sorted((own / "class900").iterdir())
+    code, out, _ = run("compare", tmp_path / "m", files[0], files[1])
+    assert code == 0
+    assert out.startswith("unsure") and "more identities" in out
+    wrong = {"--fmr": (2, "between 0 and 1"), "--confidence": (1.5, "calibration.confidence")}
+    for option, (value, word) in wrong.items():
+        assert_one_clear_line(run("calibrate", model, own, option, value), word)
+
+
+def test_calibrating_on_what_cannot_be_is_one_clear_line(
+    run: Run, model: Path, glyphs: Path, tmp_path: Path
+) -> None:
+    assert_one_clear_line(run("calibrate", model, glyphs), "did not see")
+    write_glyphs(tmp_path / "one", 1, 4, first=900)
+    assert_one_clear_line(run("calibrate", model, tmp_path / "one"), "Got 6 and 0")
+    assert_one_clear_line(run("verify", model, "-r", "a", "-q", "b"), "twinlens calibrate")

@@ -100,9 +100,7 @@ def test_imitations_are_impostors_of_one_identity(bundle: Bundle, tmp_path: Path
     everyone = compare_all(embeddings, dataset, bundle.siamese)
     strangers = compare_all(embeddings, dataset, bundle.siamese, impostors="strangers")
     assert len(everyone) == len(strangers) + 36
-    several = compare_all(
-        embeddings, dataset, bundle.siamese, references=2, impostors="imitations"
-    )
+    several = compare_all(embeddings, dataset, bundle.siamese, references=2, impostors="imitations")
     assert (~several.same).sum() == 12 * 3  # three draws of references each, one forgery
     with pytest.raises(EvidenceError, match="imitations"):
         plain = read_dataset(tmp_path / "plain")

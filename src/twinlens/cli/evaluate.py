@@ -11,7 +11,7 @@ import typer
 from twinlens.bundle import Bundle
 from twinlens.cli.options import AsJson, Model, Plugins, Seed, load_plugins
 from twinlens.cli.progress import counting
-from twinlens.evaluation.result import Decisions
+from twinlens.evaluation.result import Decisions, Evaluation
 from twinlens.tasks.evaluate import Tested, evaluate
 from twinlens.tasks.report import report
 
@@ -66,21 +66,25 @@ def _summary(tested: Tested) -> str:
     if tested.seen_examples:
         done = "counted all the same" if tested.seen_included else "left out"
         lines.append(f"{tested.seen_examples:,} examples that training saw were {done}.")
-    lines += [f"  {name:26} {interval}" for name, interval in evaluation.metrics.items()]
-    lines += [f"  {name:26} absent: {why}" for name, why in evaluation.absent.items()]
+    lines += [f"  {line}" for line in figures(evaluation)]
+    return "\n".join(lines)
+
+
+def figures(evaluation: Evaluation) -> list[str]:
+    """A line for each figure, and for each that is absent."""
+    lines = [f"{name:26} {interval}" for name, interval in evaluation.metrics.items()]
     if evaluation.decisions is not None:
         lines += _decisions(evaluation.decisions)
-    return "\n".join(lines)
+    return lines + [f"{name:26} absent: {why}" for name, why in evaluation.absent.items()]
 
 
 def _decisions(found: Decisions) -> list[str]:
     """How far the model's calibration holds here."""
     return [
-        f"  {'cllr':26} {found.cllr:.4f} bits (least possible {found.min_cllr:.4f})",
-        f"  {'ece':26} {found.ece:.4f} (prior {found.prior:g})",
+        f"{'cllr':26} {found.cllr:.4f} bits (least possible {found.min_cllr:.4f})",
+        f"{'ece':26} {found.ece:.4f} (prior {found.prior:g})",
         *(
-            f"  {f'fmr promised {p.fmr:g}':26} {p.came}, {'held' if p.held else 'BROKEN'}; "
-            f"false non-match rate {p.fnmr}"
+            f"{f'fmr promised {p.fmr:g}':26} {p.came}, {p.verdict}; false non-match rate {p.fnmr}"
             for p in found.promises
         ),
     ]

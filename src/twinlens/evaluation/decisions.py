@@ -40,7 +40,7 @@ def decision_figures(
     for point in scale.points:
         came = _rate(matches, impostors.scores >= point.threshold)
         fnmr = _rate(misses, genuine.scores < point.threshold)
-        promises.append(Promise(point.fmr, point.threshold, came, fnmr, came.value <= point.fmr))
+        promises.append(Promise(point.fmr, point.threshold, came, fnmr))
     promised, came, share = reliability(probabilities, same, weights)
     return Decisions(
         prior,

@@ -145,14 +145,13 @@ def _decisions(found: Decisions | None, undecided: Sequence[str]) -> str:
     parts: list[str] = []
     if found is not None and found.promises:
         columns = ("false match rate", "threshold", "what came", "false non-match rate", "held")
-        held = {True: "yes", False: "no: broken"}
         rows = [
             (
                 f"{p.fmr:g}",
                 f"{p.threshold:.4g}",
                 str(p.came),
                 str(p.fnmr),
-                held[p.held],
+                p.verdict,
             )
             for p in found.promises
         ]

@@ -58,14 +58,19 @@ class Promise:
         threshold: that was to keep it.
         came: false match rate on what is evaluated.
         fnmr: false non-match rate there.
-        held: whether the rate that came is under the one promised.
     """
 
     fmr: float
     threshold: float
     came: Interval
     fnmr: Interval
-    held: bool
+
+    @property
+    def verdict(self) -> str:
+        """ "held"; "broken"; or above the promise by no more than this test can tell."""
+        if self.came.value <= self.fmr:
+            return "held"
+        return "broken" if self.came.low > self.fmr else "above it, within the noise of this test"
 
 
 @dataclass(frozen=True, slots=True)

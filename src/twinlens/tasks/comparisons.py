@@ -51,6 +51,7 @@ def compare_all(
     combine: Combine = "mean",
     impostors: Impostors = "all",
     seed: int = 0,
+    most: int | None = None,
 ) -> Compared:
     """Genuine and impostor comparisons of a data set, with the units that they depend on.
 
@@ -62,6 +63,8 @@ def compare_all(
         combine: how the scores against several references become one.
         impostors: which kind is compared.
         seed: of what is drawn, where there is more than is compared.
+        most: impostor comparisons at most; `MOST_IMPOSTORS`, or `MOST_LEARNED` where a network
+            scores them, when None.
 
     Raises:
         DataError: embeddings are not finite.
@@ -83,7 +86,8 @@ def compare_all(
         scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
         return linked(scores, pairs.same, pairs.left, pairs.right)
     labels, claims = dataset.labels(), dataset.claims()
-    most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS
+    if most is None:
+        most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS
     rng = np.random.default_rng(seed)
     if references == 1:
         found = _by_twos(embeddings, labels, claims, siamese, most, rng)

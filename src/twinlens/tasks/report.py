@@ -10,16 +10,28 @@ from twinlens.bundle import Bundle
 from twinlens.evaluation.pictures import PicturePair
 from twinlens.evaluation.report import write_report
 from twinlens.tasks.evaluate import Tested
+from twinlens.types import Decision
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPair:
-    """Two inputs, whether they are the same, and their score."""
+    """Two inputs, whether they are the same, their score, and what was decided of it."""
 
     left: Path
     right: Path
     same: bool
     score: float
+    decision: Decision | None = None
+
+    @property
+    def caption(self) -> str:
+        """For a page."""
+        truth = "the same" if self.same else "different"
+        if self.decision is None:
+            return truth
+        return (
+            f"{truth}; decided: {self.decision.word}, probability {self.decision.probability:.2f}"
+        )
 
 
 def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[ScoredPair] = ()) -> Path:
@@ -57,10 +69,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         },
         audit=evidence.get("split"),
         history=evidence.get("history", ()),
-        pairs=[
-            PicturePair(pair.left, pair.right, "the same" if pair.same else "different", pair.score)
-            for pair in pairs
-        ],
+        pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )

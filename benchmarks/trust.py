@@ -1,0 +1,202 @@
+"""Whether promised error rates come true on identities that nothing was fitted on.
+
+For each data set a model is trained on some identities. The others are dealt into two halves, 200
+times anew: thresholds and probabilities are fitted on one half and tried on the other.
+
+* `fmr_promise_held_<set>`: share of the trials, of those in which a false match rate of 1 % could
+  be promised, in which the rate on the other half stayed under it; `..._at_0.1_percent` likewise.
+* `refused_<set>`: share of the trials in which it could not be promised.
+* `fnmr_over_oracle_<set>`: what honesty costs: the false non-match rate at the promised threshold
+  over that at the threshold which the other half itself would have chosen; of means over trials.
+* `cllr_over_min_cllr_<set>`, `ece_<set>`: of the probabilities on the other half, means.
+* `refusal_correct`: share of the cases with far too few identities in which 0.1 % was refused.
+
+The other half is a sample too. Its own rate lies off the truth by about as much as that of the
+first (the details give its standard deviation over trials), which is why bounds are made for as
+many new identities and not for all there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.omniglot import CONFIG
+from benchmarks.record import Metric, Options, Result
+from benchmarks.trained import trained_model
+from twinlens.calibration import OperatingPoint
+from twinlens.calibration.maps import best_map
+from twinlens.calibration.operating import Thresholds
+from twinlens.config import load_config
+from twinlens.data.dataset import Dataset
+from twinlens.data.manifest import read_dataset
+from twinlens.evaluation.bootstrap import clopper_pearson
+from twinlens.functional.probability import (
+    balanced_weights,
+    cllr,
+    expected_calibration_error,
+    min_cllr,
+    probability,
+)
+from twinlens.siamese import Siamese
+from twinlens.tasks.comparisons import Impostors, compare_all
+from twinlens.types import Compared, FloatArray
+
+TRIALS, QUICK_TRIALS = 200, 3
+RATES = (0.01, 0.001)
+CONFIDENCE = 0.95
+PRIOR = 0.5
+COMPARISONS = 500_000
+"""Impostor comparisons of each half."""
+FEW = 5
+"""Identities that can promise nothing at 0.1 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Identities that a model was not trained on, embedded by it."""
+
+    dataset: Dataset
+    embeddings: FloatArray
+    siamese: Siamese
+    impostors: Impostors = "all"
+
+    def compare(self, identities: Sequence[int], seed: int) -> Compared:
+        """All comparisons among some identities."""
+        chosen = np.flatnonzero(np.isin(self.dataset.owners(), identities))
+        return compare_all(
+            self.embeddings[chosen],
+            self.dataset.subset(chosen),
+            self.siamese,
+            impostors=self.impostors,
+            seed=seed,
+            most=COMPARISONS,
+        )
+
+
+def run(options: Options) -> Result:
+    """Trials for every data set."""
+    subjects: dict[str, Callable[[Options], Subject]] = {"omniglot": omniglot}
+    metrics: list[Metric] = []
+    details: dict[str, Any] = {}
+    refused: list[bool] = []
+    for name, make in subjects.items():
+        if not options.wants(name):
+            continue
+        subject = make(options)
+        trials = range(QUICK_TRIALS if options.quick else TRIALS)
+        found = [trial(subject, seed) for seed in trials]
+        metrics += metrics_of(name, found)
+        details[name] = details_of(found)
+        refused += [refuses_few(subject, seed) for seed in trials]
+    metrics.append(_share("refusal_correct", refused, goal=1.0))
+    return Result(tuple(metrics), (0,), details)
+
+
+def omniglot(options: Options) -> Subject:
+    """The 659 characters of the evaluation set, by a model trained on the background set."""
+    background = read_dataset(options.data.unpacked("images/omniglot_background.zip"))
+    evaluation = read_dataset(options.data.unpacked("images/omniglot_evaluation.zip"))
+    steps = 40 if options.quick else 1500
+    config = load_config(CONFIG, [f"train.steps={steps}", "modality.views=1"])
+    return _subject(trained_model("trust-omniglot", background, config, options), evaluation)
+
+
+def _subject(bundle: Any, dataset: Dataset, impostors: Impostors = "all") -> Subject:
+    embeddings = bundle.embed(dataset.refs(bundle.config.modality.name))
+    return Subject(dataset, embeddings, bundle.siamese, impostors)
+
+
+def trial(subject: Subject, seed: int) -> dict[str, Any]:
+    """Calibrate on half of the identities and try on the other half."""
+    count = len(subject.dataset.identities())
+    order = np.random.default_rng(seed).permutation(count)
+    known = subject.compare(order[: count // 2].tolist(), seed)
+    new = subject.compare(order[count // 2 :].tolist(), seed)
+    thresholds = Thresholds(known)
+    llr = best_map(known).llr(new.scores)
+    weights = balanced_weights(new.same, PRIOR)
+    return {
+        "rates": {
+            str(rate): _tried(thresholds.operating_point(rate, CONFIDENCE), new, rate)
+            for rate in RATES
+        },
+        "cllr": cllr(llr, new.same),
+        "min_cllr": min_cllr(new.scores, new.same),
+        "ece": expected_calibration_error(probability(llr, PRIOR), new.same, weights),
+    }
+
+
+def _tried(point: object, new: Compared, rate: float) -> dict[str, float] | None:
+    """What came of a promise; None where it was refused."""
+    if not isinstance(point, OperatingPoint):
+        return None
+    impostors, genuine = new.scores[~new.same], new.scores[new.same]
+    oracle = np.quantile(impostors, 1 - rate, method="higher")
+    return {
+        "came": float(np.mean(impostors >= point.threshold)),
+        "fnmr": float(np.mean(genuine < point.threshold)),
+        "oracle": float(np.mean(genuine < oracle)),
+    }
+
+
+def refuses_few(subject: Subject, seed: int) -> bool:
+    """Whether five identities are refused a promise of 0.1 %."""
+    count = len(subject.dataset.identities())
+    few = np.random.default_rng([seed, 1]).permutation(count)[:FEW]
+    point = Thresholds(subject.compare(few.tolist(), seed)).operating_point(0.001, CONFIDENCE)
+    return not isinstance(point, OperatingPoint)
+
+
+def metrics_of(name: str, found: Sequence[dict[str, Any]]) -> list[Metric]:
+    """The figures of one data set."""
+    made: list[Metric] = []
+    for rate in RATES:
+        suffix = "" if rate == RATES[0] else f"_at_{100 * rate:g}_percent"
+        tried = [trial["rates"][str(rate)] for trial in found]
+        kept = [one for one in tried if one is not None]
+        made.append(_share(f"refused_{name}{suffix}", [one is None for one in tried], lower=True))
+        if not kept:
+            continue
+        goal = 0.95 if rate == RATES[0] else None
+        held = [one["came"] <= rate for one in kept]
+        made.append(_share(f"fmr_promise_held_{name}{suffix}", held, goal=goal))
+        fnmr, oracle = (float(np.mean([one[key] for one in kept])) for key in ("fnmr", "oracle"))
+        if oracle > 0:
+            key = f"fnmr_over_oracle_{name}{suffix}"
+            made.append(Metric(key, fnmr / oracle, "ratio", "lower", goal=1.3))
+    ratio = float(np.mean([trial["cllr"] / trial["min_cllr"] for trial in found]))
+    ece = float(np.mean([trial["ece"] for trial in found]))
+    made.append(
+        Metric(f"cllr_over_min_cllr_{name}", ratio, "ratio", "lower", goal=1.1, beyond=1.05)
+    )
+    made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02))
+    return made
+
+
+def details_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means, and the noise with which a trial measures."""
+    told: dict[str, Any] = {"cllr": float(np.mean([trial["cllr"] for trial in found]))}
+    for rate in RATES:
+        kept = [one for trial in found if (one := trial["rates"][str(rate)]) is not None]
+        if kept:
+            told[str(rate)] = {
+                "mean_fmr": float(np.mean([one["came"] for one in kept])),
+                "sd_of_fmr": float(np.std([one["came"] for one in kept])),
+                "fnmr": float(np.mean([one["fnmr"] for one in kept])),
+                "oracle_fnmr": float(np.mean([one["oracle"] for one in kept])),
+            }
+    return told
+
+
+def _share(
+    key: str, held: Sequence[bool], *, goal: float | None = None, lower: bool = False
+) -> Metric:
+    value = float(np.mean(held))
+    low, high = clopper_pearson(value, len(held))
+    method = f"exact binomial over {len(held)} trials (which share identities)"
+    direction = "lower" if lower else "higher"
+    return Metric(key, value, "rate", direction, low=low, high=high, method=method, goal=goal)
