@@ -401,7 +401,7 @@ def test_calibrate_compare_verify_and_evaluate_with_decisions(
     pairs = tmp_path / "pairs.csv"
     pairs.write_text(f"left,right\n{a},{b}\n{a},{a}\n")
     run("compare", calibrated, "--pairs", pairs, "--out", tmp_path / "out.csv", "--fmr", 0.4)
-    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
     assert [row["decision"] for row in rows] == ["same" if same else "different", "same"]
 
     code, out, _ = run("verify", calibrated, "-r", a, "-r", a, "-q", a, "--json")

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twinlens.errors import DataError
+from twinlens.modalities.ink import crop_ink
 
 Picture = Image.Image | npt.NDArray[np.generic]
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad", "native"]
+Crop = Literal["none", "ink"]
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -70,7 +72,16 @@ def read_image(path: Path) -> Image.Image:
         ) from error
 
 
-def to_array(picture: Picture, *, size: int, channels: int, fit: Fit, max_side: int) -> Pixels:
+def to_array(
+    picture: Picture,
+    *,
+    size: int,
+    channels: int,
+    fit: Fit,
+    max_side: int,
+    width: int = 0,
+    crop: Crop = "none",
+) -> Pixels:
     """Bring a picture to a size and a number of channels. -> [channels, height, width].
 
     Transparency is laid on white. 16-bit values are divided by 257; 32-bit integers in 0..65535
@@ -81,25 +92,30 @@ def to_array(picture: Picture, *, size: int, channels: int, fit: Fit, max_side: 
     Args:
         picture: an image, or an array [height, width], [height, width, 1 | 3 | 4] of bool, uint8,
             uint16, or floats in 0..1.
-        size: side of the result in pixels, for "stretch" and "pad".
+        size: height of the result in pixels, for "stretch" and "pad".
         channels: 1 (grey) or 3 (RGB).
         fit: "stretch" to size × size; "pad" keeps the aspect and fills with the median colour of
             the picture's own border; "native" keeps the size.
         max_side: bound in pixels on the longer side of "native"; larger ones are reduced.
+        width: of the result in pixels, for "stretch" and "pad"; 0 = as its height.
+        crop: "ink" takes the inked part of a page and makes the paper white.
 
     Raises:
-        DataError: an array is empty, of another shape or type, not finite, or out of range.
+        DataError: an array is empty, of another shape or type, not finite, or out of range; or
+            there is no ink to crop to.
     """
     image = picture if isinstance(picture, Image.Image) else _from_array(picture)
     if not image.width or not image.height:
         raise DataError("A picture must have pixels. Got a side of 0. Remove it.")
     image = _flatten(image).convert("L" if channels == 1 else "RGB")
+    if crop == "ink":
+        image = crop_ink(image).convert(image.mode)
     if fit == "stretch":
-        image = _resized(image, size, size)
+        image = _resized(image, width or size, size)
     elif fit == "pad":
-        image = _padded(image, size)
+        image = _padded(image, width or size, size)
     elif max(image.size) > max_side:
-        image = _resized(image, *_bounded(image, max_side))
+        image = _resized(image, *_bounded(image, max_side, max_side))
     pixels = np.asarray(image, dtype=np.uint8)  # [height, width] or [height, width, 3]
     if pixels.ndim == 2:
         return pixels[None]
@@ -228,18 +244,18 @@ def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.resize((width, height), method)
 
 
-def _bounded(image: Image.Image, side: int) -> tuple[int, int]:
-    """Width and height with the aspect kept and the longer side equal to `side`."""
-    factor = side / max(image.size)
+def _bounded(image: Image.Image, width: int, height: int) -> tuple[int, int]:
+    """Width and height with the aspect kept that just fit into a frame."""
+    factor = min(width / image.width, height / image.height)
     return max(1, round(image.width * factor)), max(1, round(image.height * factor))
 
 
-def _padded(image: Image.Image, size: int) -> Image.Image:
-    inner = _resized(image, *_bounded(image, size))
+def _padded(image: Image.Image, width: int, height: int) -> Image.Image:
+    inner = _resized(image, *_bounded(image, width, height))
     pixels = np.asarray(image)
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     colour = np.median(border, axis=0).astype(np.uint8)  # [] or [3]
     fill = int(colour) if colour.ndim == 0 else tuple(int(value) for value in colour)
-    square = Image.new(image.mode, (size, size), fill)
-    square.paste(inner, ((size - inner.width) // 2, (size - inner.height) // 2))
-    return square
+    frame = Image.new(image.mode, (width, height), fill)
+    frame.paste(inner, ((width - inner.width) // 2, (height - inner.height) // 2))
+    return frame

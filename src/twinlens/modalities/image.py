@@ -15,7 +15,7 @@ from torch import Tensor
 from twinlens.errors import DataError
 from twinlens.functional import photo, warp
 from twinlens.modalities.base import Array, Modality
-from twinlens.modalities.decode import SUFFIXES, Fit, Pixels, is_grey, read_image, to_array
+from twinlens.modalities.decode import SUFFIXES, Crop, Fit, Pixels, is_grey, read_image, to_array
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least
 
@@ -39,8 +39,10 @@ class Image(Modality):
         self,
         *,
         size: int = 32,
+        width: int = 0,
         max_side: int = 256,
         fit: Fit = "stretch",
+        crop: Crop = "none",
         colour: Literal["auto", "grey", "rgb"] = "auto",
         background: Literal["auto", "light", "dark", "photo"] = "auto",
         turned_classes: Literal["auto", "on", "off"] = "auto",
@@ -61,16 +63,18 @@ class Image(Modality):
         views: int = 1,
     ) -> None:
         """Args:
-        size: side in pixels that every picture is brought to.
+        size: height in pixels that every picture is brought to.
+        width: in pixels; 0 = as its height.
         max_side: bound on the longer side when `fit` is "native", in pixels.
-        fit: "stretch" to size × size, "pad" to keep the aspect, "native" keeps each picture's
+        fit: "stretch" to size × width, "pad" to keep the aspect, "native" keeps each picture's
             size (batches are padded and masked).
+        crop: "ink" takes the inked part of a page, as a signature, and makes the paper white.
         colour: "auto" takes grey when all of a sample is grey.
         background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
             a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.
         turned_classes: whether a class turned by 90° steps is another class to learn from;
-            "auto" is "on" for drawings and "off" for photos. Square pictures only: without
-            effect when `fit` is "native".
+            "auto" is "on" for drawings and "off" for photos. Without effect unless all
+            pictures become square.
         rotation_deg, scale, shear, shift: half-widths of the random affine change; scale is a
             natural logarithm, shift a share of the side.
         elastic: standard deviation of the random warp in half-sides; 0 = none.
@@ -88,9 +92,10 @@ class Image(Modality):
         Raises:
             ConfigError: a setting is out of range.
         """
+        require_at_least(0, {"modality.width": width})
         sides = {"modality.size": size, "modality.max_side": max_side}
         require_at_least(1, {**sides, "modality.views": views})
-        for name, side in sides.items():
+        for name, side in {**sides, "modality.width": width}.items():
             require(side <= MOST_SIDE, name, f"at most {MOST_SIDE}", side)
         widths = {"rotation_deg": rotation_deg, "scale": scale, "shear": shear, "shift": shift}
         changes = {"elastic": elastic, "brightness": brightness, "contrast": contrast}
@@ -100,12 +105,14 @@ class Image(Modality):
         shares = {"stroke_width": stroke_width, "flip": flip, "light": light, "blur": blur}
         for name, share in {**shares, "compression": compression, "occlusion": occlusion}.items():
             require(0 <= share <= 1, f"modality.{name}", "between 0 and 1", share)
-        self.size = size
+        self.size, self.width = size, width or size
+        self.crop: Crop = crop
         self.max_side = max_side
         self.fit: Fit = fit
         self.background = background
         self.turned = turned_classes == "on"
-        self.variants = 4 if self.turned and fit != "native" else 1
+        square = fit != "native" and self.width == size
+        self.variants = 4 if self.turned and square else 1
         self._channels = 3 if colour == "rgb" else 1
         self.rotation_rad = math.radians(rotation_deg)
         self.scale, self.shear, self.shift = scale, shear, shift
@@ -143,6 +150,8 @@ class Image(Modality):
     def preparation(self) -> Mapping[str, Setting]:
         return {
             "size": self.size,
+            "width": self.width,
+            "crop": self.crop,
             "max_side": self.max_side,
             "fit": self.fit,
             "channels": self._channels,
@@ -161,14 +170,20 @@ class Image(Modality):
 
     @property
     def shape(self) -> tuple[int, ...] | None:
-        return None if self.fit == "native" else (self._channels, self.size, self.size)
+        return None if self.fit == "native" else (self._channels, self.size, self.width)
 
     def load(self, ref: str) -> Any:
         return read_image(Path(ref))
 
     def prepare(self, raw: Any) -> Array:
         return to_array(
-            raw, size=self.size, channels=self._channels, fit=self.fit, max_side=self.max_side
+            raw,
+            size=self.size,
+            width=self.width,
+            channels=self._channels,
+            fit=self.fit,
+            max_side=self.max_side,
+            crop=self.crop,
         )
 
     def describe(self, raw: Any) -> Mapping[str, str]:
