@@ -114,14 +114,15 @@ class CalibrationConfig:
         confidence: of all these promises together.
         prior: share of matches among the comparisons to be made; probabilities depend on it.
         references: numbers of reference examples that an input may be compared with.
-        combine: how the scores against several references become one.
+        combine: how the scores against several references become one; "relative" is their mean
+            less how alike the references are to one another.
     """
 
     fmr: tuple[float, ...] = (0.01,)
     confidence: float = 0.95
     prior: float = 0.5
     references: tuple[int, ...] = (1,)
-    combine: Literal["mean", "max", "median"] = "mean"
+    combine: Literal["mean", "max", "median", "relative"] = "mean"
 
     def __post_init__(self) -> None:
         require(len(self.fmr) > 0, "calibration.fmr", "at least one rate", self.fmr)

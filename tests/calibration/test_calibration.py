@@ -109,6 +109,9 @@ def test_a_number_of_references_that_was_not_calibrated(two: Calibration) -> Non
 
 def test_references_are_combined_as_the_calibration_says() -> None:
     scores = np.array([[0.0, 0.3, 0.9], [0.5, 0.5, 0.5]])
-    np.testing.assert_allclose(combined(scores, "mean"), [0.4, 0.5])
-    np.testing.assert_allclose(combined(scores, "max"), [0.9, 0.5])
-    np.testing.assert_allclose(combined(scores, "median"), [0.3, 0.5])
+    mutual = np.array([0.1, 0.6])
+    np.testing.assert_allclose(combined(scores, "mean", mutual), [0.4, 0.5])
+    np.testing.assert_allclose(combined(scores, "max", mutual), [0.9, 0.5])
+    np.testing.assert_allclose(combined(scores, "median", mutual), [0.3, 0.5])
+    np.testing.assert_allclose(combined(scores, "relative", mutual), [0.3, -0.1])
+    np.testing.assert_allclose(combined(scores[:, :1], "relative", mutual), [0.0, 0.5])

@@ -82,6 +82,23 @@ def test_several_references_tell_more(bundle: Bundle, own: Path) -> None:
         compare_all(embeddings, dataset, bundle.siamese, references=4)
 
 
+def test_relative_scores_take_the_references_among_themselves_off(
+    bundle: Bundle, own: Path
+) -> None:
+    settings = CalibrationConfig(fmr=(0.5,), references=(3,), combine="relative")
+    calibrated = dataclasses.replace(bundle, calibration=calibrate(bundle, own, settings=settings))
+    files = sorted((own / "class500").iterdir())
+    found = verify(calibrated, files[:3], files[3])
+    pairs = [bundle.score(files[i], files[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    expected = np.mean(found.scores) - np.mean(pairs)
+    assert found.decision.score == pytest.approx(expected, abs=1e-5)
+    dataset = read_dataset(own)
+    embeddings = bundle.embed(dataset.refs())
+    every = compare_all(embeddings, dataset, bundle.siamese, references=3, combine="relative")
+    one = np.flatnonzero(every.same & (every.left == 0))
+    assert np.isclose(every.scores[one], expected, atol=1e-5).any()
+
+
 def test_imitations_are_impostors_of_one_identity(bundle: Bundle, tmp_path: Path) -> None:
     write_glyphs(tmp_path / "plain", 12, 4, first=700)
     for folder in sorted((tmp_path / "plain").iterdir()):

@@ -16,7 +16,7 @@ from twinlens.plain import from_plain, to_plain
 from twinlens.settings import require
 from twinlens.types import Compared, Decision, FloatArray
 
-Combine = Literal["mean", "max", "median"]
+Combine = Literal["mean", "max", "median", "relative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +207,28 @@ class Calibration:
             ) from error
 
 
-def combined(scores: FloatArray, how: Combine) -> FloatArray:
-    """Scores against each reference -> one score. [n, references] -> [n]."""
-    rules = {"mean": np.mean, "max": np.max, "median": np.median}
-    return rules[how](scores, axis=1)
+def combined(scores: FloatArray, how: Combine, mutual: FloatArray) -> FloatArray:
+    """Scores against each reference -> one score. [n, references] -> [n].
+
+    "relative" is the mean less how much alike the references are to one another: whoever signs
+    unsteadily is given more room. It is the normalisation of a target by its own examples.
+
+    Args:
+        scores: of each input against each of its references.
+        how: the rule.
+        mutual: [n] mean score of the references among themselves; only "relative" looks at it, and
+            with one reference it is 0.
+
+    Source:
+        Fierrez-Aguilar, Ortega-Garcia, Gonzalez-Rodriguez. Target dependent score normalization
+        techniques and their application to signature verification. IEEE SMC C 35, 2005.
+    """
+    if how == "max":
+        return scores.max(axis=1)
+    if how == "median":
+        return np.median(scores, axis=1)
+    mean = scores.mean(axis=1)
+    return mean - mutual if how == "relative" and scores.shape[1] > 1 else mean
 
 
 def _promised(scale: Scale, fmr: float) -> OperatingPoint:

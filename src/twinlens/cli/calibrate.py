@@ -41,7 +41,7 @@ def calibrate_command(
         typer.Option(help="Number of references to calibrate for; may be repeated."),
     ] = None,
     combine: Annotated[
-        Literal["mean", "max", "median"] | None,
+        Literal["mean", "max", "median", "relative"] | None,
         typer.Option(help="How the scores against several references become one."),
     ] = None,
     impostors: Annotated[

@@ -2,7 +2,8 @@
 
 from twinlens.encoders.base import Encoder
 from twinlens.encoders.convnet import ConvNet
+from twinlens.encoders.convseries import ConvSeries
 from twinlens.encoders.mlp import Mlp
 from twinlens.encoders.recurrent import Recurrent
 
-__all__ = ["ConvNet", "Encoder", "Mlp", "Recurrent"]
+__all__ = ["ConvNet", "ConvSeries", "Encoder", "Mlp", "Recurrent"]

@@ -150,6 +150,15 @@ def _by_templates(
     each = score_pairs(
         embeddings, siamese, asked.references.ravel(), np.repeat(asked.questioned, references)
     )
-    scores = combined(each.reshape(-1, references), combine)
+    mutual = _mutual(embeddings, asked.references, siamese)
+    scores = combined(each.reshape(-1, references), combine, mutual)
     left = asked.references[:, 0]
     return _Scored(scores, asked.same, asked.imitated, left, asked.questioned)
+
+
+def _mutual(embeddings: FloatArray, references: IntArray, siamese: Siamese) -> FloatArray:
+    """Mean score of each row of references among themselves. [n, k] positions -> [n]."""
+    sets, place = np.unique(references, axis=0, return_inverse=True)  # many questions share a set
+    a, b = np.triu_indices(sets.shape[1], 1)
+    scores = score_pairs(embeddings, siamese, sets[:, a].ravel(), sets[:, b].ravel())
+    return scores.reshape(len(sets), len(a)).mean(axis=1)[place.ravel()]

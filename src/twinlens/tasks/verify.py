@@ -77,7 +77,9 @@ def verify(
     scores = bundle.siamese.score(embeddings[:-1], last)
     calibration = bundle.calibration
     assert calibration is not None  # `scale_for` has seen to it
-    score = float(combined(scores[None], calibration.combine)[0])
+    a, b = np.triu_indices(len(used), 1)
+    mutual = bundle.siamese.score(embeddings[a], embeddings[b]).mean() if len(a) else 0.0
+    score = float(combined(scores[None], calibration.combine, np.array([mutual]))[0])
     decision = calibration.decide(score, references=len(used), prior=prior, fmr=fmr, costs=costs)
     return Verification(decision, tuple(map(float, scores)), len(used), bundle.fingerprint)
 

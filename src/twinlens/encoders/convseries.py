@@ -1,0 +1,117 @@
+"""A small residual convolutional network over time."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from twinlens.encoders.base import Encoder
+from twinlens.functional.pool import downsample_mask, grid_pool
+from twinlens.registry import register
+from twinlens.settings import require, require_at_least, require_share
+
+
+@register("encoder", "convseries")
+class ConvSeries(Encoder):
+    """Residual stages of convolutions along time, then `steps` local embeddings in a row.
+
+    Each of `steps` equal parts of a series gets an embedding of `local` numbers, and all of them
+    together are the embedding. The comparator `aligned` finds which part of one series belongs to
+    which of another; with the others, parts at the same place are compared.
+
+    Source:
+        Bai, Kolter, Koltun. An empirical evaluation of generic convolutional and recurrent networks
+        for sequence modeling. 2018 (residual stages of convolutions along time).
+    """
+
+    axes = (1,)
+
+    def __init__(
+        self,
+        channels: int,
+        shape: tuple[int, ...] | None,
+        *,
+        widths: tuple[int, ...] = (48, 64, 96),
+        strides: tuple[int, ...] = (1, 2, 2),
+        kernel: int = 5,
+        steps: int = 32,
+        local: int = 16,
+        dropout: float = 0.0,
+    ) -> None:
+        """Args:
+        channels: of the input.
+        shape: ignored; any length will do.
+        widths: channels of each stage.
+        strides: of each stage.
+        kernel: moments that a convolution sees; odd.
+        steps: parts of a series that get an embedding each.
+        local: width of each of them.
+        dropout: share of pooled features zeroed in training.
+
+        Raises:
+            ConfigError: a setting is out of range, or there are not as many strides as widths.
+        """
+        super().__init__()
+        counts = {"encoder.steps": steps, "encoder.local": local}
+        require_at_least(1, {**counts, "encoder.widths": widths, "encoder.strides": strides})
+        require(kernel % 2 == 1, "encoder.kernel", "odd", kernel)
+        require_share("encoder.dropout", dropout)
+        require(len(widths) > 0, "encoder.widths", "one number or more", widths)
+        many = f"as many numbers as encoder.widths ({len(widths)})"
+        require(len(strides) == len(widths), "encoder.strides", many, strides)
+        if shape is not None:
+            self.require_axes(len(shape) - 1)
+        self.dim = steps * local
+        self.steps = steps
+        self.stem = _Conv(channels, widths[0], kernel, 1)
+        inner = (widths[0], *widths)
+        self.stages = nn.ModuleList(
+            _Stage(inner[i], width, kernel, strides[i]) for i, width in enumerate(widths)
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Conv1d(widths[-1], local, 1)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        self.require_axes(values.ndim - 2)
+        x, mask = self.stem(values, mask)
+        x = torch.relu(x)
+        for stage in self.stages:
+            x, mask = stage(x, mask)
+        x = grid_pool(x, mask, (self.steps,))  # [batch, width, steps]
+        return self.head(self.dropout(x)).transpose(1, 2).flatten(1)  # [batch, steps * local]
+
+
+class _Conv(nn.Module):
+    """Convolution and batch normalisation along time; what is padded is zero before and after."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.norm = nn.BatchNorm1d(outputs)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        x = self.norm(self.conv(x))
+        if mask is not None:
+            mask = downsample_mask(mask, self.stride)
+            x = x * mask[:, None]
+        return x, mask
+
+
+class _Stage(nn.Module):
+    """Two convolutions around a shortcut."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.first = _Conv(inputs, outputs, kernel, stride)
+        self.second = _Conv(outputs, outputs, kernel, 1)
+        self.shortcut = (
+            _Conv(inputs, outputs, 1, stride) if stride != 1 or inputs != outputs else None
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        y, inner = self.first(x, mask)
+        y, inner = self.second(torch.relu(y), inner)
+        if self.shortcut is not None:
+            x, _ = self.shortcut(x, mask)
+        return torch.relu(y + x), inner
