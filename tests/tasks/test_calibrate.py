@@ -15,10 +15,11 @@ from twinlens.bundle import CALIBRATION, Bundle
 from twinlens.calibration import Costs
 from twinlens.config import CalibrationConfig
 from twinlens.data.manifest import read_dataset
-from twinlens.errors import BundleError, EvidenceError
+from twinlens.errors import BundleError, DataError, EvidenceError
 from twinlens.tasks.calibrate import calibrate
 from twinlens.tasks.comparisons import compare_all
 from twinlens.tasks.evaluate import evaluate
+from twinlens.tasks.report import report
 from twinlens.tasks.verify import verify
 
 LOOSE = CalibrationConfig(fmr=(0.4,), references=(1, 2))
@@ -209,3 +210,24 @@ def test_a_calibration_of_another_model_is_refused(calibrated: Path, tmp_path: P
     (damaged / CALIBRATION).write_text(changed.read_text().replace('"mean"', '"max"'))
     with pytest.raises(BundleError, match="changed or damaged"):
         Bundle.load(damaged)
+
+
+def test_errors_by_a_column_and_drift_of_new_inputs(calibrated: Path, tmp_path: Path) -> None:
+    model = Bundle.load(calibrated)
+    write_glyphs(tmp_path / "strangers", 12, 4, first=1000)
+    files = sorted((tmp_path / "strangers").rglob("*.png"))
+    rows = [f"{file},{file.parent.name},{'a' if i % 2 else 'b'}" for i, file in enumerate(files)]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["path,identity,pen", *rows]))
+    write_glyphs(tmp_path / "new", 12, 1, first=950)
+    tested = evaluate(model, table, by="pen", new=tmp_path / "new")
+    assert tested.evaluation.grouped_by == "pen"
+    assert {group.value for group in tested.evaluation.groups} == {"a", "b"}
+    assert sum(group.examples for group in tested.evaluation.groups) == len(files)
+    again = type(tested.evaluation).from_dict(json.loads(json.dumps(tested.evaluation.to_dict())))
+    assert again == tested.evaluation
+    page = report(model, tested, tmp_path / "page.html").read_text()
+    for expected in ("Errors by pen", "Drift of new inputs", "Reliability", "least possible"):
+        assert expected in page
+    with pytest.raises(DataError, match="Did you mean 'pen'"):
+        evaluate(model, table, by="penn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,14 @@ def evaluate_command(
         bool,
         typer.Option(help="Count what training saw, too: that measures memory."),
     ] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Tell errors apart by a column of the data, or by its group."),
+    ] = None,
+    new: Annotated[
+        Path | None,
+        typer.Option(help="Inputs without labels, to be held against DATA for drift."),
+    ] = None,
     seed: Seed = 0,
     plugin: Plugins = None,
     as_json: AsJson = False,
@@ -37,7 +46,9 @@ def evaluate_command(
     load_plugins(plugin)
     bundle = Bundle.load(model)
     with counting("embedding") as progress:
-        tested = evaluate(bundle, data, include_seen=include_seen, seed=seed, progress=progress)
+        tested = evaluate(
+            bundle, data, include_seen=include_seen, by=by, new=new, seed=seed, progress=progress
+        )
     typer.echo(json.dumps(_facts(bundle, tested), indent=2) if as_json else _summary(tested))
     if page is not None:
         report(bundle, tested, page)
@@ -56,6 +67,7 @@ def _facts(bundle: Bundle, tested: Tested) -> dict[str, Any]:
         "seen_examples": tested.seen_examples,
         "seen_included": tested.seen_included,
         **figures,
+        "drift": None if tested.drift is None else dataclasses.asdict(tested.drift),
     }
 
 
@@ -67,6 +79,16 @@ def _summary(tested: Tested) -> str:
         done = "counted all the same" if tested.seen_included else "left out"
         lines.append(f"{tested.seen_examples:,} examples that training saw were {done}.")
     lines += [f"  {line}" for line in figures(evaluation)]
+    if evaluation.groups:
+        lines.append(f"Errors by {evaluation.grouped_by}, at the first operating point:")
+        lines += [f"  {g.value:26} FMR {g.fmr}, FNMR {g.fnmr}" for g in evaluation.groups]
+    if tested.drift is not None:
+        found = tested.drift
+        lines.append(
+            f"New inputs: embeddings differ by {found.energy_distance:.4g} (p = "
+            f"{found.energy_p:.3g}), the mean score by {found.score_shift:+.4g} (p = "
+            f"{found.score_p:.3g})."
+        )
     return "\n".join(lines)
 
 

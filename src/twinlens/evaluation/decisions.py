@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from twinlens.calibration import Calibration
 from twinlens.calibration.evidence import Dependence
+from twinlens.evaluation.group_errors import rate_of
 from twinlens.evaluation.result import Decisions, Promise
 from twinlens.functional.probability import (
     balanced_weights,
@@ -16,9 +15,7 @@ from twinlens.functional.probability import (
     probability,
     reliability,
 )
-from twinlens.types import BoolArray, Compared, Interval
-
-_CONFIDENCE = 0.95
+from twinlens.types import Compared
 
 
 def decision_figures(
@@ -38,8 +35,8 @@ def decision_figures(
     matches, misses = Dependence(impostors), Dependence(genuine)
     promises: list[Promise] = []
     for point in scale.points:
-        came = _rate(matches, impostors.scores >= point.threshold)
-        fnmr = _rate(misses, genuine.scores < point.threshold)
+        came = rate_of(matches, impostors.scores >= point.threshold)
+        fnmr = rate_of(misses, genuine.scores < point.threshold)
         promises.append(Promise(point.fmr, point.threshold, came, fnmr))
     promised, came, share = reliability(probabilities, same, weights)
     return Decisions(
@@ -53,10 +50,3 @@ def decision_figures(
         tuple(map(float, share)),
         tuple(promises),
     )
-
-
-def _rate(dependence: Dependence, erring: BoolArray) -> Interval:
-    found = dependence.evidence(np.flatnonzero(erring))
-    low, high = found.interval(_CONFIDENCE)
-    method = f"exact binomial over {found.effective_trials:.0f} effective comparisons"
-    return Interval(found.rate, min(low, found.rate), max(high, found.rate), _CONFIDENCE, method)

@@ -18,7 +18,7 @@ from twinlens.evaluation.plots import (
     reliability_plot,
     roc_plot,
 )
-from twinlens.evaluation.result import Decisions, Evaluation, Extreme
+from twinlens.evaluation.result import Decisions, Drift, Evaluation, Extreme
 
 _MEANING = {
     "roc_auc": ("ROC-AUC", "a genuine pair scores above an impostor pair this often"),
@@ -27,6 +27,8 @@ _MEANING = {
     "map_at_r": ("MAP at R", "how purely the same identity fills the first R places"),
     "triplet_accuracy": ("Triplet accuracy", "given triplets in the right order"),
 }
+_DRIFTED = 0.01
+"""Chance under which a shift is called one; two are tested."""
 _SIDES = ("train", "validation", "calibration", "test")
 
 
@@ -41,6 +43,7 @@ def write_report(
     pairs: Sequence[PicturePair] = (),
     examples: Sequence[Path] | None = None,
     undecided: Sequence[str] = (),
+    drift: Drift | None = None,
 ) -> Path:
     """Write an evaluation as one page that needs nothing beside it.
 
@@ -55,6 +58,7 @@ def write_report(
         examples: file of each example that was evaluated, by position; with it the page shows the
             worst comparisons.
         undecided: why rates cannot be promised, or why there is no calibration.
+        drift: of new inputs.
 
     Returns:
         `path`.
@@ -68,6 +72,8 @@ def write_report(
         page.section("What was tested, and on whom", page.facts_table(facts.items())),
         _metrics(evaluation),
         _decisions(evaluation.decisions, undecided),
+        _groups(evaluation),
+        _drift(drift),
         _pairs("Two comparisons" if len(pairs) == 2 else "Comparisons", pairs),
         _plots(evaluation, history),
         _worst(evaluation, examples),
@@ -169,6 +175,40 @@ def _decisions(found: Decisions | None, undecided: Sequence[str]) -> str:
     if undecided:
         parts += ["<h3>Not promised, and why</h3>", page.bullets(undecided)]
     return page.section("Whether its decisions hold", *parts) if parts else ""
+
+
+def _groups(evaluation: Evaluation) -> str:
+    if not evaluation.groups:
+        return ""
+    columns = (evaluation.grouped_by, "examples", "false match rate", "false non-match rate")
+    rows = [
+        (g.value, f"{g.examples:,}", str(g.fmr or "none compared"), str(g.fnmr or "none compared"))
+        for g in evaluation.groups
+    ]
+    return page.section(
+        f"Errors by {evaluation.grouped_by}",
+        page.paragraph("At the first operating point, among comparisons within each group."),
+        page.table(columns, rows),
+    )
+
+
+def _drift(found: Drift | None) -> str:
+    if found is None:
+        return ""
+    verdict = (
+        "New inputs look different: calibrate on data like them before relying on a decision."
+        if min(found.energy_p, found.score_p) < _DRIFTED
+        else "No shift was found that is larger than chance would make."
+    )
+    rows = [
+        ("embeddings", f"energy distance {found.energy_distance:.4g}", f"{found.energy_p:.3g}"),
+        ("scores", f"mean of two inputs {found.score_shift:+.4g}", f"{found.score_p:.3g}"),
+    ]
+    return page.section(
+        "Drift of new inputs",
+        page.paragraph(f"{found.new:,} new inputs against {found.known:,} evaluated. {verdict}"),
+        page.table(("what", "shift", "p (permutation test)"), rows),
+    )
 
 
 def _plots(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> str:

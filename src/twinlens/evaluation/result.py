@@ -100,6 +100,45 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupErrors:
+    """Errors among the comparisons within one group.
+
+    Attributes:
+        value: of the column that groups.
+        examples: of the group.
+        genuine, impostors: comparisons within it.
+        fmr, fnmr: at the threshold; None where there is no comparison of the kind.
+    """
+
+    value: str
+    examples: int
+    genuine: int
+    impostors: int
+    fmr: Interval | None
+    fnmr: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How new inputs without labels differ from those that were evaluated.
+
+    Attributes:
+        known, new: inputs of each side.
+        energy_distance: between both sides' embeddings; 0 = alike.
+        energy_p: chance of as large a one were they alike (permutation test).
+        score_shift: mean score of two new inputs less that of two known ones.
+        score_p: chance of as large a one were they alike.
+    """
+
+    known: int
+    new: int
+    energy_distance: float
+    energy_p: float
+    score_shift: float
+    score_p: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Every figure with its interval, or with the reason why it is absent.
 
@@ -117,6 +156,8 @@ class Evaluation:
         false_non_matches: the genuine comparisons that scored lowest, worst first.
         seed: of every draw.
         decisions: how far a calibration holds; None when the model has none.
+        grouped_by: the column that `groups` are of; "" = none.
+        groups: errors within each group at the first operating point, the largest FNMR first.
     """
 
     kind: Literal["embeddings", "pairs", "triplets"]
@@ -134,6 +175,8 @@ class Evaluation:
     false_non_matches: tuple[Extreme, ...]
     seed: int
     decisions: Decisions | None = None
+    grouped_by: str = ""
+    groups: tuple[GroupErrors, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: no NaN, no infinity."""

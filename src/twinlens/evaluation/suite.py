@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,8 +22,9 @@ from twinlens.evaluation.comparisons import (
 )
 from twinlens.evaluation.decisions import decision_figures
 from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_name
+from twinlens.evaluation.group_errors import Column, errors_by
 from twinlens.evaluation.inputs import Scorer, check_embeddings
-from twinlens.evaluation.result import Evaluation
+from twinlens.evaluation.result import Evaluation, GroupErrors
 from twinlens.evaluation.retrieval import MOST_SCORES, search_all
 from twinlens.evaluation.verification import (
     extremes,
@@ -65,6 +67,7 @@ def evaluate_embeddings(
     *,
     groups: IntArray | None = None,
     calibration: Calibration | None = None,
+    by: Column | None = None,
     seed: int = 0,
     caps: Caps | None = None,
 ) -> Evaluation:
@@ -78,6 +81,7 @@ def evaluate_embeddings(
         scorer: larger = more alike.
         groups: [n] group that a classification episode stays within; None = no groups.
         calibration: fitted on other identities, to be judged on these.
+        by: groups examples, for the errors of each group; needs a calibration with a promise.
         seed: the same seed gives the same figures.
         caps: how much is computed at most.
 
@@ -112,7 +116,13 @@ def evaluate_embeddings(
     unknown = int(np.sum(labels < 0))
     if unknown:
         limits.append(f"{unknown:,} examples without an identity were left out")
-    return _evaluation(
+    points = () if calibration is None else calibration.scale().points
+    borne: tuple[GroupErrors, ...] = ()
+    if by is not None and points:
+        borne = errors_by(compared, drawn.left, drawn.right, by, points[0].threshold)
+    elif by is not None:
+        limits.append(f"errors by {by.name} need a model that is calibrated and promises a rate")
+    evaluation = _evaluation(
         "embeddings",
         compared,
         (drawn.left, drawn.right),
@@ -122,6 +132,8 @@ def evaluate_embeddings(
         calibration=calibration,
         seed=seed,
     )
+    name = by.name if by is not None and borne else ""
+    return dataclasses.replace(evaluation, grouped_by=name, groups=borne)
 
 
 def evaluate_pairs(

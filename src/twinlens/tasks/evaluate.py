@@ -14,10 +14,12 @@ from twinlens.calibration import Calibration
 from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes, identity_hash
-from twinlens.data.manifest import read_dataset
+from twinlens.data.manifest import read_dataset, read_inputs
 from twinlens.data.units import units_of
-from twinlens.errors import EvidenceError
-from twinlens.evaluation.result import Evaluation
+from twinlens.errors import DataError, EvidenceError, nearest
+from twinlens.evaluation.drift import drift
+from twinlens.evaluation.group_errors import Column
+from twinlens.evaluation.result import Drift, Evaluation
 from twinlens.evaluation.suite import Caps, evaluate_embeddings, evaluate_pairs
 from twinlens.evaluation.triplets import evaluate_triplets
 from twinlens.siamese import Siamese
@@ -41,6 +43,7 @@ class Tested:
         embeddings: of its examples, [n, dim].
         seen_examples: whose content or identity training saw.
         seen_included: whether they count all the same, or were left out.
+        drift: of new inputs from these; None when none were given.
     """
 
     evaluation: Evaluation
@@ -48,6 +51,7 @@ class Tested:
     embeddings: FloatArray
     seen_examples: int
     seen_included: bool
+    drift: Drift | None = None
 
 
 def evaluate(
@@ -55,6 +59,8 @@ def evaluate(
     data: Path | Dataset,
     *,
     include_seen: bool = False,
+    by: str | None = None,
+    new: Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Tested:
@@ -67,6 +73,8 @@ def evaluate(
         bundle: the model.
         data: folder, CSV or JSONL; or a data set that has been read.
         include_seen: count them all the same, which measures memory, not generalisation.
+        by: column of the manifest, or "group", whose groups' errors are told apart.
+        new: folder or table of inputs without labels, to be held against the evaluated ones.
         seed: of the episodes and of the bootstrap.
         progress: told of (inputs embedded, inputs).
 
@@ -89,9 +97,33 @@ def evaluate(
             )
     embeddings = bundle.embed(data.refs(config.modality.name), progress=progress)
     figures = evaluate_dataset(
-        embeddings, data, bundle.siamese, calibration=bundle.calibration, seed=seed
+        embeddings,
+        data,
+        bundle.siamese,
+        calibration=bundle.calibration,
+        by=None if by is None else column_of(data, by),
+        seed=seed,
     )
-    return Tested(figures, data, embeddings, count, include_seen)
+    shift = None
+    if new is not None:
+        inputs = bundle.embed(read_inputs(new, modality=config.modality.name), progress=progress)
+        shift = drift(embeddings, data.labels(), inputs, bundle.siamese, seed=seed)
+    return Tested(figures, data, embeddings, count, include_seen, shift)
+
+
+def column_of(data: Dataset, name: str) -> Column:
+    """A column of a data set's manifest; "group" is the group.
+
+    Raises:
+        DataError: no example has it.
+    """
+    texts = [e.group if name == "group" else e.extra.get(name) for e in data.examples]
+    if not any(texts):
+        known = sorted({key for e in data.examples for key in e.extra} | {"group"})
+        raise DataError(
+            f"--by must name a column of the data. Got {name!r}. {nearest(name, known)}"
+        )
+    return Column.of(name, texts)
 
 
 def evaluate_dataset(
@@ -100,6 +132,7 @@ def evaluate_dataset(
     siamese: Siamese,
     *,
     calibration: Calibration | None = None,
+    by: Column | None = None,
     seed: int,
 ) -> Evaluation:
     """The figures that the data set's labels, pairs or triplets carry. [n, dim] embeddings.
@@ -125,6 +158,7 @@ def evaluate_dataset(
         siamese,
         groups=dataset.groups(),
         calibration=calibration,
+        by=by,
         seed=seed,
         caps=Caps(scores=MOST_LEARNED_SCORES) if siamese.comparator.indexable is None else None,
     )

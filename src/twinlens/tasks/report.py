@@ -71,6 +71,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         history=evidence.get("history", ()),
         pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
+        drift=tested.drift,
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )
 
