@@ -188,7 +188,7 @@ class Bundle:
         modality = self.siamese.modality
         for start in range(0, len(inputs), batch_size):
             part = inputs[start : start + batch_size]
-            arrays = [modality.prepare(self._raw(item)) for item in part]
+            arrays = [modality.prepare(self.raw(item)) for item in part]
             embeddings[start : start + len(part)] = self.siamese.embed(modality.collate(arrays))
             if progress is not None:
                 progress(start + len(part), len(inputs))
@@ -203,7 +203,8 @@ class Bundle:
         left, right = self.embed([a, b])
         return float(self.siamese.score(left[None], right[None])[0])
 
-    def _raw(self, item: Input) -> object:
+    def raw(self, item: Input) -> object:
+        """What the modality prepares: a path is read, a picture or an array stays as it is."""
         return self.siamese.modality.load(str(item)) if isinstance(item, (str, Path)) else item
 
 

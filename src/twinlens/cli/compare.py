@@ -25,6 +25,7 @@ from twinlens.cli.options import (
 from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
 from twinlens.tasks.compare import Asked, compare, compare_file
+from twinlens.tasks.explain import explain, write_explanation
 
 
 def compare_command(
@@ -37,6 +38,10 @@ def compare_command(
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="CSV for the scores of --pairs; replaced if it exists.")
+    ] = None,
+    explain_to: Annotated[
+        Path | None,
+        typer.Option("--explain", help="PNG of what makes the two alike (red) or different."),
     ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
@@ -61,6 +66,8 @@ def compare_command(
     elif pairs is None and out is None and a is not None and b is not None:
         bundle = Bundle.load(model)
         facts = {**compare(bundle, a, b, asked=asked), "left": a, "right": b}
+        if explain_to is not None:
+            facts["explanation"] = _explained(bundle, Path(a), Path(b), explain_to)
         typer.echo(json.dumps(facts) if as_json else _summary(facts))
     else:
         raise ConfigError(
@@ -69,11 +76,32 @@ def compare_command(
         )
 
 
+def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
+    """Write the picture; what its test says."""
+    found = explain(bundle, a, b)
+    write_explanation(out, found, a, b)
+    return {
+        "picture": str(out),
+        "deletion": found.deletion,
+        "random_deletion": found.random_deletion,
+        "trusted": found.trusted,
+    }
+
+
 def _summary(facts: Mapping[str, Any]) -> str:
     score = f"score {facts['score']:.4f} (larger = more alike)"
-    if "decision" not in facts:
-        return f"{score}; not calibrated: {facts['not_calibrated']}. See twinlens calibrate."
-    return (
-        f"{facts['decision']}: probability {facts['probability']:.4f} (prior {facts['prior']:g}), "
-        f"{score}, {facts['why']}; model {facts['model']}."
-    )
+    if "decision" in facts:
+        text = (
+            f"{facts['decision']}: probability {facts['probability']:.4f} (prior "
+            f"{facts['prior']:g}), {score}, {facts['why']}; model {facts['model']}."
+        )
+    else:
+        text = f"{score}; not calibrated: {facts['not_calibrated']}. See twinlens calibrate."
+    if explained := facts.get("explanation"):
+        verdict = "" if explained["trusted"] else " Do not rely on it."
+        text += (
+            f"\n{explained['picture']}: covering what it points at lowers the score by "
+            f"{explained['deletion']:.4f}, covering as much at random by "
+            f"{explained['random_deletion']:.4f}.{verdict}"
+        )
+    return text
