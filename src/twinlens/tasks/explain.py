@@ -33,8 +33,9 @@ class Explanation:
         score: of the two as they are.
         left, right: [CELLS, CELLS] how much the score falls when the part is covered: above 0 it
             makes the two alike, below 0 different.
-        deletion: how much the score falls when the `_DELETED` parts of each picture that make most
-            alike are covered together.
+        deletion: how much the score falls when the `_DELETED` parts of one picture that make most
+            alike are covered together, mean of both pictures. (Covering both at once at the same
+            place would make them alike.)
         random_deletion: the same of as many parts drawn at random, mean of `_DRAWS` draws.
     """
 
@@ -89,17 +90,20 @@ def explain(bundle: Bundle, a: Input, b: Input, *, seed: int = 0) -> Explanation
     rng = np.random.default_rng(seed)
     chosen = [np.argsort(-heat)[:_DELETED] for heat in maps]
     drawn = [[rng.permutation(CELLS**2)[:_DELETED] for _ in range(_DRAWS)] for _ in maps]
-    left, right = (
-        _embedded(bundle, array, np.stack([cover[places].any(0) for places in [top, *draws]]))
-        for array, cover, top, draws in zip(arrays, cells, chosen, drawn, strict=True)
-    )
-    falls = score - bundle.siamese.score(left, right)  # [1 + draws]
+    falls: list[FloatArray] = []  # [1 + draws] each: of what is pointed at, then of draws
+    for array, cover, top, draws, other in zip(
+        arrays, cells, chosen, drawn, reversed(whole), strict=True
+    ):
+        covers = np.stack([cover[places].any(0) for places in [top, *draws]])
+        harmed = _embedded(bundle, array, covers)
+        falls.append(score - bundle.siamese.score(harmed, np.repeat(other, len(harmed), 0)))
+    fall = np.mean(falls, axis=0)
     return Explanation(
         float(score),
         maps[0].reshape(CELLS, CELLS),
         maps[1].reshape(CELLS, CELLS),
-        float(falls[0]),
-        float(falls[1:].mean()),
+        float(fall[0]),
+        float(fall[1:].mean()),
     )
 
 
