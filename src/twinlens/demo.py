@@ -30,7 +30,7 @@ from twinlens.training.history import Listener
 MARK = ".twinlens-demo"
 """Empty file that tells a folder made by the demonstration, which may be replaced, from others."""
 FIRST_UNSEEN = 7
-TRAINED_ON, CALIBRATED_ON = 240, 40
+TRAINED_ON, CALIBRATED_ON = 400, 40
 """Numbers; of the 81 of unseen digits those that are not calibrated on are tested."""
 COPIES = 8
 """Pictures of each number, each of other drawings of its digits."""
@@ -143,18 +143,18 @@ def demo_config(seed: int) -> Config:
             "data": {"validation_share": 0.0, "calibration_share": 0.0, "test_share": 0.0},
             "modality": {"turned_classes": "off", "rotation_deg": 6.0, "elastic": 0.03},
             "encoder": {"widths": [16, 32, 48], "dim": 64},
-            "train": {"steps": 300, "validate_every": 50, "log_every": 10},
+            "train": {"steps": 400, "validate_every": 100, "log_every": 20},
         }
     )
 
 
 def _compare(bundle: Bundle, unseen: Path) -> tuple[ScoredPair, ScoredPair]:
-    """The first picture of the lowest number, beside another of it and one of the highest."""
-    lowest, *_, highest = sorted(unseen.iterdir())
-    first, second, *_ = sorted(lowest.iterdir())
+    """The first picture of the number in the middle, beside another of it and one of the lowest."""
+    numbers = sorted(unseen.iterdir())
+    first, second, *_ = sorted(numbers[len(numbers) // 2].iterdir())
     return (
         _decided(bundle, first, second, same=True),
-        _decided(bundle, first, min(highest.iterdir()), same=False),
+        _decided(bundle, first, min(numbers[0].iterdir()), same=False),
     )
 
 

@@ -21,7 +21,7 @@ def demo_command(
 ) -> None:
     """Train on numbers of the digits 0-6; calibrate, test and decide on numbers of 7-9; report.
 
-    Takes about half a minute on two cores.
+    Takes about half a minute on two idle cores.
     """
     with TrainingProgress() as progress:
         demo = run_demo(out, seed=seed, listener=progress)
