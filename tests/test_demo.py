@@ -17,7 +17,7 @@ from twinlens.errors import DataError
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = demo_config(0)
-    train = dataclasses.replace(usual.train, steps=20)
+    train = dataclasses.replace(usual.train, steps=20, precision="float32")
     monkeypatch.setattr(module, "demo_config", lambda seed: dataclasses.replace(usual, train=train))
 
 

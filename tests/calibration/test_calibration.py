@@ -38,6 +38,16 @@ def test_two_operating_points_leave_a_zone_between_them(two: Calibration) -> Non
     assert two.decide(loose.threshold, fmr=0.2).same is True
 
 
+def test_below_a_threshold_the_likelier_answer_is_not_denied(two: Calibration) -> None:
+    lowest = two.scale().points[0].threshold
+    below = math.nextafter(lowest, -1)
+    for prior in (0.001, 0.999):
+        answer = two.decide(below, prior=prior)
+        assert answer.same is (False if answer.probability <= 0.5 else None)
+    assert two.decide(below, prior=0.999).same is None
+    assert two.decide(below, prior=0.001).same is False
+
+
 def test_two_promises_share_the_confidence(two: Calibration) -> None:
     assert [point.confidence for point in two.scale().points] == pytest.approx([0.975, 0.975])
     alone = calibration(0.05).scale().points[0]

@@ -153,7 +153,8 @@ class Calibration:
 
         With costs: the answer of least expected cost. With `fmr`: by the threshold of that rate.
         Else by all operating points: "same" from the highest threshold on, "different" under the
-        lowest, and unsure between them, or where no rate could be promised.
+        lowest where that is the likelier answer, too; unsure in between, or where no rate could be
+        promised.
 
         Args:
             score: a model's score; of several references the combined one.
@@ -178,6 +179,12 @@ class Calibration:
         lowest, highest = points[0], points[-1]
         if score >= highest.threshold:
             return Decision(score, p, prior, True, highest.fmr, highest.threshold, _met(highest))
+        if score < lowest.threshold and p > 0.5:
+            why = (
+                f"likelier the same than not, yet below the threshold {lowest.threshold:.4g} from "
+                f"which a false match rate of {lowest.fmr:g} can be promised"
+            )
+            return Decision(score, p, prior, None, None, None, why)
         if score < lowest.threshold:
             why = f"below the threshold {lowest.threshold:.4g}, under which {_missed(lowest)}"
             return Decision(score, p, prior, False, lowest.fmr, lowest.threshold, why)
