@@ -168,7 +168,7 @@ class Calibration:
         """
         scale = self.scale(references)
         prior = self.prior if prior is None else _checked_prior(prior)
-        p = float(self.probability(np.array([score]), references=references, prior=prior)[0])
+        p = float(probability(scale.map.llr(np.array([score])), prior)[0])
         if costs is not None:
             same, why = _by_costs(p, costs)
             return Decision(score, p, prior, same, None, None, why)

@@ -17,9 +17,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
 
-from twinlens.types import Compared, IntArray
+from twinlens.functional.binomial import two_sided, upper_bound
+from twinlens.types import Compared, IntArray, Interval
+
+CONFIDENCE = 0.95
+"""Of the interval of a rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,11 @@ class ErrorEvidence:
         the exact one of half the evidence. (A bound on the rate of all people there are would be
         lower; what a user then measures on the next people would exceed it too often.)
         """
-        return _clopper_pearson(self.rate, self.effective_trials / 2, confidence)
+        return upper_bound(self.rate, self.effective_trials / 2, confidence)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Two-sided exact bounds of the rate itself."""
-        tail = (1 + confidence) / 2
-        high = _clopper_pearson(self.rate, self.effective_trials, tail)
-        return 1 - _clopper_pearson(1 - self.rate, self.effective_trials, tail), high
+        return two_sided(self.rate, self.effective_trials, confidence)
 
 
 class Dependence:
@@ -95,6 +96,13 @@ class Dependence:
         most = rate * (1 - rate) / variance if variance > 0 else trials
         return ErrorEvidence(errors, trials, float(min(most, trials)))
 
+    def rate(self, erring: IntArray) -> Interval:
+        """The rate at which these comparisons err, with its interval at 95 %."""
+        found = self.evidence(erring)
+        low, high = found.interval(CONFIDENCE)
+        method = f"exact binomial over {found.effective_trials:.0f} effective comparisons"
+        return Interval(found.rate, min(low, found.rate), max(high, found.rate), CONFIDENCE, method)
+
     def _per_unit(self, chosen: IntArray) -> IntArray:
         """How many of the chosen comparisons depend on each unit, [units]."""
         count = np.bincount(self._left[chosen], minlength=self._units)
@@ -117,9 +125,3 @@ def _disjoint(compared: Compared) -> int:
         if len(taken) >= compared.units - 1:
             break
     return count
-
-
-def _clopper_pearson(rate: float, trials: float, confidence: float) -> float:
-    """One-sided exact upper bound of a proportion; `rate` · `trials` need not be whole."""
-    hits, misses = rate * trials, (1 - rate) * trials
-    return 1.0 if misses <= 0 else float(betaincinv(hits + 1, misses, confidence))

@@ -180,11 +180,7 @@ class Thresholds:
 
     def fnmr(self, threshold: float) -> Interval:
         """False non-match rate at a threshold, with a two-sided interval at 95 %."""
-        refused = np.flatnonzero(self._genuine.scores < threshold)
-        evidence = self._units.evidence(refused)
-        low, high = evidence.interval(0.95)
-        method = f"exact binomial over {evidence.effective_trials:.0f} effective comparisons"
-        return Interval(evidence.rate, low, high, 0.95, method)
+        return self._units.rate(np.flatnonzero(self._genuine.scores < threshold))
 
     @property
     def identities(self) -> int:

@@ -9,14 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli import STOPPED
 from twinlens.cli.options import AsJson, ConfigFile, Plugins, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
 from twinlens.fit import fit, work_folder
 from twinlens.training.history import Everyone, Listener
 from twinlens.training.tensorboard import TensorBoard
-
-INTERRUPTED = 130
 
 
 def train_command(
@@ -60,7 +59,7 @@ def train_command(
             )
         except KeyboardInterrupt as stop:
             typer.echo(_stopped(out), err=True)
-            raise typer.Exit(INTERRUPTED) from stop
+            raise typer.Exit(STOPPED) from stop
     typer.echo(json.dumps(_facts(bundle, out), indent=2) if as_json else _summary(bundle, out))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -37,16 +38,11 @@ class Dataset:
 
     def labels(self) -> IntArray:
         """[n] int64: position in `identities()`; -1 where an example has none."""
-        number = {identity: i for i, identity in enumerate(self.identities())}
-        return np.array(
-            [-1 if e.identity is None else number[e.identity] for e in self.examples], np.int64
-        )
+        return self._numbered([e.identity for e in self.examples])
 
     def claims(self) -> IntArray:
         """[n] int64: position in `identities()` of what an example imitates; -1 where nothing."""
-        number = {identity: i for i, identity in enumerate(self.identities())}
-        claimed = [e.imitates for e in self.examples]
-        return np.array([-1 if c is None else number[c] for c in claimed], np.int64)
+        return self._numbered([e.imitates for e in self.examples])
 
     def classes(self) -> IntArray:
         """[n] int64: what there is to learn: the label, and for imitations a class beside it.
@@ -68,6 +64,11 @@ class Dataset:
             return None
         number = {g: i for i, g in enumerate(sorted({str(e.group) for e in self.examples}))}
         return np.array([number[str(e.group)] for e in self.examples], np.int64)
+
+    def _numbered(self, names: Sequence[str | None]) -> IntArray:
+        """[n] position in `identities()` of each name; -1 where there is none."""
+        number = {identity: i for i, identity in enumerate(self.identities())}
+        return np.array([-1 if name is None else number[name] for name in names], np.int64)
 
     def refs(self, modality: str = "image") -> list[str]:
         """The path or value of one modality for each example."""

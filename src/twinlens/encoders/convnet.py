@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
-from twinlens.functional.pool import downsample_mask, grid_pool
+from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.functional.pool import grid_pool
 from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
 
@@ -60,10 +61,10 @@ class ConvNet(Encoder):
             self.require_axes(len(shape) - 1)
         self.dim = dim
         self.grid = grid
-        self.stem = _ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
+        self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
         inner = (widths[0], *widths)
         self.stages = nn.ModuleList(
-            _Residual(inner[i], width, stride=strides[i]) for i, width in enumerate(widths)
+            Residual(inner[i], width, stride=strides[i]) for i, width in enumerate(widths)
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1] * grid * grid, dim)
@@ -78,44 +79,3 @@ class ConvNet(Encoder):
             x, mask = stage(x, mask)
         x = grid_pool(x, mask, (self.grid, self.grid))  # [batch, width, grid, grid]
         return self.head(self.dropout(x.flatten(1)))  # [batch, dim]
-
-
-class _ConvNorm(nn.Module):
-    """Convolution and batch normalisation; what lies beyond the mask is zero before and after.
-
-    A picture's own border is then the same zeros whether or not padding follows it.
-    """
-
-    def __init__(self, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        x = self.norm(self.conv(x))
-        if mask is not None:
-            mask = downsample_mask(mask, self.stride)
-            x = x * mask[:, None]
-        return x, mask
-
-
-class _Residual(nn.Module):
-    """Two 3 × 3 convolutions around a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, *, stride: int) -> None:
-        super().__init__()
-        self.first = _ConvNorm(inputs, outputs, kernel=3, stride=stride)
-        self.second = _ConvNorm(outputs, outputs, kernel=3, stride=1)
-        self.shortcut = (
-            _ConvNorm(inputs, outputs, kernel=1, stride=stride)
-            if stride != 1 or inputs != outputs
-            else None
-        )
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        y, inner = self.first(x, mask)
-        y, inner = self.second(torch.relu_(y), inner)
-        if self.shortcut is not None:
-            x, _ = self.shortcut(x, mask)
-        return torch.relu_(y.add_(x)), inner

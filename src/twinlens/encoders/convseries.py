@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
-from twinlens.functional.pool import downsample_mask, grid_pool
+from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.functional.pool import grid_pool
 from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
 
@@ -63,10 +64,11 @@ class ConvSeries(Encoder):
             self.require_axes(len(shape) - 1)
         self.dim = steps * local
         self.steps = steps
-        self.stem = _Conv(channels, widths[0], kernel, 1)
+        self.stem = ConvNorm(channels, widths[0], kernel=kernel, stride=1, axes=1)
         inner = (widths[0], *widths)
         self.stages = nn.ModuleList(
-            _Stage(inner[i], width, kernel, strides[i]) for i, width in enumerate(widths)
+            Residual(inner[i], width, stride=strides[i], kernel=kernel, axes=1)
+            for i, width in enumerate(widths)
         )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv1d(widths[-1], local, 1)
@@ -74,44 +76,8 @@ class ConvSeries(Encoder):
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
         x, mask = self.stem(values, mask)
-        x = torch.relu(x)
+        x = torch.relu_(x)
         for stage in self.stages:
             x, mask = stage(x, mask)
         x = grid_pool(x, mask, (self.steps,))  # [batch, width, steps]
         return self.head(self.dropout(x)).transpose(1, 2).flatten(1)  # [batch, steps * local]
-
-
-class _Conv(nn.Module):
-    """Convolution and batch normalisation along time; what is padded is zero before and after."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-        self.conv = nn.Conv1d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm1d(outputs)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        x = self.norm(self.conv(x))
-        if mask is not None:
-            mask = downsample_mask(mask, self.stride)
-            x = x * mask[:, None]
-        return x, mask
-
-
-class _Stage(nn.Module):
-    """Two convolutions around a shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.first = _Conv(inputs, outputs, kernel, stride)
-        self.second = _Conv(outputs, outputs, kernel, 1)
-        self.shortcut = (
-            _Conv(inputs, outputs, 1, stride) if stride != 1 or inputs != outputs else None
-        )
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        y, inner = self.first(x, mask)
-        y, inner = self.second(torch.relu(y), inner)
-        if self.shortcut is not None:
-            x, _ = self.shortcut(x, mask)
-        return torch.relu(y + x), inner

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.special import betaincinv
 
+from twinlens.functional.binomial import two_sided
 from twinlens.types import FloatArray, IntArray, Interval
 
 RESAMPLES = 1000
@@ -83,9 +83,4 @@ def clopper_pearson(value: float, trials: int) -> tuple[float, float]:
     >>> [round(bound, 4) for bound in clopper_pearson(1.0, 10)]
     [0.6915, 1.0]
     """
-    tail = (1 - CONFIDENCE) / 2
-    hits = value * trials
-    misses = trials - hits
-    low = 0.0 if hits <= 0 else float(betaincinv(hits, misses + 1, tail))
-    high = 1.0 if misses <= 0 else float(betaincinv(hits + 1, misses, 1 - tail))
-    return low, high
+    return two_sided(value, trials, CONFIDENCE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from twinlens.calibration import Calibration
 from twinlens.calibration.evidence import Dependence
-from twinlens.evaluation.group_errors import rate_of
 from twinlens.evaluation.result import Decisions, Promise
 from twinlens.functional.probability import (
     balanced_weights,
@@ -35,8 +36,8 @@ def decision_figures(
     matches, misses = Dependence(impostors), Dependence(genuine)
     promises: list[Promise] = []
     for point in scale.points:
-        came = rate_of(matches, impostors.scores >= point.threshold)
-        fnmr = rate_of(misses, genuine.scores < point.threshold)
+        came = matches.rate(np.flatnonzero(impostors.scores >= point.threshold))
+        fnmr = misses.rate(np.flatnonzero(genuine.scores < point.threshold))
         promises.append(Promise(point.fmr, point.threshold, came, fnmr))
     promised, came, share = reliability(probabilities, same, weights)
     return Decisions(

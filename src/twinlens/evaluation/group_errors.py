@@ -12,7 +12,6 @@ from twinlens.evaluation.result import GroupErrors
 from twinlens.types import BoolArray, Compared, IntArray, Interval
 
 MOST_GROUPS = 50
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +70,4 @@ def _rate(compared: Compared, kind: BoolArray, erring: BoolArray) -> Interval | 
     """The share of one kind of comparison that errs; None where there is none of it."""
     if not kind.any():
         return None
-    return rate_of(Dependence(compared.chosen(kind)), erring[kind])
-
-
-def rate_of(dependence: Dependence, erring: BoolArray) -> Interval:
-    """A rate of errors with its interval, over as many comparisons as there is evidence."""
-    found = dependence.evidence(np.flatnonzero(erring))
-    low, high = found.interval(CONFIDENCE)
-    method = f"exact binomial over {found.effective_trials:.0f} effective comparisons"
-    return Interval(found.rate, min(low, found.rate), max(high, found.rate), CONFIDENCE, method)
+    return Dependence(compared.chosen(kind)).rate(np.flatnonzero(erring[kind]))

@@ -45,11 +45,9 @@ def directional_light(values: Tensor, *, strength: float, generator: torch.Gener
             exp(± strength).
     """
     count, _, height, width = values.shape
-    angle = uniform(count, 0, 2 * math.pi, generator)
+    slope = _ramp(count, (height, width), generator)
     amount = uniform(count, 0, strength, generator)
     gamma = uniform(count, -strength, strength, generator).mul(0.7).exp()
-    x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)
-    slope = angle.cos()[:, None, None] * x + angle.sin()[:, None, None] * y[:, None]  # [n, h, w]
     light = 1 + amount[:, None, None] * slope / math.sqrt(2)
     return (values.clamp(0, 1) ** gamma[:, None, None, None] * light[:, None]).clamp(0, 1)
 
@@ -62,12 +60,10 @@ def cast_shadow(values: Tensor, *, strength: float, generator: torch.Generator) 
         strength: share of the light that the darkest shadow takes.
     """
     count, _, height, width = values.shape
-    angle = uniform(count, 0, 2 * math.pi, generator)
+    side = _ramp(count, (height, width), generator)
     edge = uniform(count, -0.6, 0.6, generator)
     softness = uniform(count, 4, 20, generator)
     depth = uniform(count, 0.3 * strength, strength, generator)
-    x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)
-    side = angle.cos()[:, None, None] * x + angle.sin()[:, None, None] * y[:, None]
     shade = torch.sigmoid((side - edge[:, None, None]) * softness[:, None, None])  # [n, h, w]
     return values * (1 - depth[:, None, None] * shade)[:, None]
 
@@ -163,3 +159,10 @@ def perspective_field(
     grid = torch.stack([x, y], 2)  # [h, w, 2]
     depth = 1 + torch.einsum("hwc,nc->nhw", grid, tilt)
     return grid / depth[..., None] - grid
+
+
+def _ramp(count: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Place along a random direction, -1 to 1 from edge to edge. -> [count, height, width]."""
+    angle = uniform(count, 0, 2 * math.pi, generator)[:, None, None]
+    x, y = torch.linspace(-1, 1, size[1]), torch.linspace(-1, 1, size[0])
+    return angle.cos() * x + angle.sin() * y[:, None]

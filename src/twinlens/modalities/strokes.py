@@ -13,7 +13,7 @@ from torch import Tensor
 
 from twinlens.errors import DataError
 from twinlens.functional.dynamics import DERIVED, derive, warp_time
-from twinlens.functional.warp import uniform
+from twinlens.functional.warp import random_affine
 from twinlens.modalities.base import Array, Modality
 from twinlens.modalities.pen import SUFFIXES, PenPath, read_pen
 from twinlens.registry import Setting, register
@@ -151,19 +151,15 @@ class Strokes(Modality):
         moments = pace[:, 0].cumsum(1)  # [batch, points], rising
         moments = (moments - moments[:, :1]) / (moments[:, -1:] - moments[:, :1]) * (points - 1)
         values = warp_time(values[:, : self._base], moments)
-        angle = uniform(count, -self.rotation_rad, self.rotation_rad, generator)
-        slant = uniform(count, -self.shear, self.shear, generator)
-        wide = uniform(count, -self.scale, self.scale, generator).exp()
-        tall = uniform(count, -self.scale, self.scale, generator).exp()
-        cos, sin = angle.cos(), angle.sin()
-        linear = torch.stack(
-            [
-                torch.stack([cos * wide, (slant * cos - sin) * tall], 1),
-                torch.stack([sin * wide, (cos + slant * sin) * tall], 1),
-            ],
-            1,
-        )  # [batch, 2, 2]
-        place = linear @ values[:, :2]
+        affine = random_affine(
+            count,
+            rotation_rad=self.rotation_rad,
+            log_scale=self.scale,
+            shear=self.shear,
+            shift=0.0,
+            generator=generator,
+        )
+        place = affine[:, :, :2] @ values[:, :2]
         rest = values[:, 2:-1]
         if self.noise:
             place = place + 0.1 * self.noise * torch.randn(place.shape, generator=generator)
