@@ -14,6 +14,9 @@ BENCHMARKS = {
     "losses": "Lake's accuracy of every loss with every comparator that makes sense",
     "train_speed": "images a second and time to learn, against pytorch-metric-learning",
     "train_memory": "peak memory of training on Omniglot and on 100,000 pictures",
+    "faces": "people never trained on: verification on LFW and ORL, identification on ORL",
+    "robustness": "how much worse faces are told apart in bad light, pose, blur and the like",
+    "signatures": "offline signatures of writers never trained on, against skilled forgeries",
     "trust": "whether promised error rates come true on identities never seen",
 }
 """Name -> what it measures. Each is a module of this package."""

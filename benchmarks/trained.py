@@ -7,7 +7,6 @@ goes on where it stopped, and every figure behind a mean can be looked up.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,9 +50,8 @@ def train_and_test(
         record = json.loads(kept.read_text(encoding="utf-8"))
         if _same(record["config"], config):
             return record["figures"]
-    with tempfile.TemporaryDirectory() as place:
-        bundle = fit(dataset, Path(place) / "model", config=config)
-        figures = {**test(bundle), **_facts(bundle)}
+    bundle = trained_model(name, dataset, config, options)
+    figures = {**test(bundle), **_facts(bundle)}
     _keep(kept, {"figures": figures, "config": to_table(config)})
     print(f"{name} {figures}", flush=True)
     return figures

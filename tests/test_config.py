@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import twinlens.assemble
 import twinlens.data.samplers  # noqa: F401 — all built-in components are known
+from twinlens import presets
 from twinlens.config import (
     Config,
     DataConfig,
@@ -282,3 +283,21 @@ def test_nothing_of_it_can_be_changed() -> None:
         config.seed = 1  # type: ignore[misc]
     with pytest.raises(TypeError):
         config.encoder.settings["dim"] = 1  # type: ignore[index]
+
+
+def test_a_preset_is_overruled_by_the_file_and_both_by_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[modality]\nwidth = 96\nsize = 48\n")
+    config = load_config(path, ["modality.size=40"], preset="signatures")
+    settings = config.modality.settings
+    assert (settings["crop"], settings["width"], settings["size"]) == ("ink", 96, 40)
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_every_preset_is_a_configuration_that_differs_from_the_defaults(name: str) -> None:
+    assert load_config(preset=name) != load_config()
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="--preset must be one of .* Did you mean 'faces'"):
+        load_config(preset="face")

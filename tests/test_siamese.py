@@ -99,6 +99,15 @@ def test_nan_in_the_input_and_in_the_weights_are_told_apart() -> None:
         siamese.embed(Batch(np.zeros((1, 1, 32, 32), np.uint8)))
 
 
+def test_the_first_further_view_is_the_mirror_image_where_pictures_are_mirrored() -> None:
+    modality = network("modality.views=3", "modality.flip=0.5").modality
+    values = torch.rand(2, 1, 32, 32)
+    mirrored, changed = modality.views(values, None)
+    assert torch.equal(mirrored, values.flip(3))
+    assert not torch.equal(changed, values)
+    assert modality.preparation["mirrored"]
+
+
 def test_views_are_averaged_and_always_the_same() -> None:
     plain, several = network(), network("modality.views=5")
     several.load_state_dict(plain.state_dict())

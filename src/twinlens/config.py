@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import tomli_w
 
+from twinlens import presets
 from twinlens.errors import ConfigError, nearest
 from twinlens.registry import KINDS, Component, Kind, resolve
 from twinlens.settings import coerce, require, require_at_least, require_share
@@ -159,19 +160,21 @@ _LEFT_OPEN = {"loss": ("auto",), "miner": ("auto", "none"), "sampler": ("auto",)
 """Names that stand for no component yet, by kind."""
 
 
-def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read a TOML file (or start from the defaults) and apply `a.b=c` overrides.
+def load_config(
+    path: Path | None = None, overrides: Sequence[str] = (), *, preset: str | None = None
+) -> Config:
+    """Lay a TOML file over a preset (or over the defaults), and `a.b=c` overrides over both.
 
-    The order of overrides decides only between two of one key. An override that names another
-    component than the file does (`loss=triplet`) leaves the file's settings of the old one behind.
+    The order of overrides decides only between two of one key. Whatever names another component
+    than was there before (`loss=triplet`) leaves the settings of the old one behind.
 
     Raises:
-        ConfigError: unreadable file, unknown key, or a value of the wrong type.
+        ConfigError: unreadable file, unknown preset or key, or a value of the wrong type.
     """
-    table: dict[str, Any] = {}
+    table: dict[str, Any] = {} if preset is None else tomllib.loads(presets.text(preset))
     if path is not None:
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            table = _merged(table, tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigError(
                 f"The configuration must be a readable file. Got {path}: {error.strerror}."

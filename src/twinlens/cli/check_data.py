@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from twinlens.cli.options import ConfigFile, Plugins, Settings, load_plugins
+from twinlens.cli.options import ConfigFile, Plugins, Preset, Settings, load_plugins
 from twinlens.config import load_config
 from twinlens.data.check import DataReport, check_data
 from twinlens.data.problems import Problem
@@ -29,6 +29,7 @@ def check_data_command(
     *,
     config: ConfigFile = None,
     settings: Settings = None,
+    preset: Preset = None,
     plugin: Plugins = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON, with every problem.")
@@ -39,7 +40,7 @@ def check_data_command(
     Exits 1 when something would stop training.
     """
     load_plugins(plugin)
-    wanted = load_config(config, settings or [])
+    wanted = load_config(config, settings or [], preset=preset)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("reading files", total=None)

@@ -20,6 +20,10 @@ Plugins = Annotated[
 ]
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(help="Settings that suit a use: faces, signatures, …; --config overrules them."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),

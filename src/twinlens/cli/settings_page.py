@@ -10,6 +10,7 @@ import inspect
 import re
 from typing import Any
 
+from twinlens import presets
 from twinlens.assemble import BUILT_IN
 from twinlens.config import CalibrationConfig, Config, DataConfig, TrainConfig
 from twinlens.registry import KINDS, Kind, lookup, names, settings_of
@@ -41,6 +42,9 @@ name = "semi_hard"
 the data is taken (for labels `supcon`, for pairs `contrastive`, for triplets `triplet`), and
 written into the model.
 
+`--preset NAME` starts from the settings of a use instead of the defaults; they are at the end of
+this page. `--config` and `--set` overrule them.
+
 This page is made from the code by `python -m twinlens.cli.settings_page`.
 """
 
@@ -55,6 +59,7 @@ def page() -> str:
         f"## train\n\n{_table(_fields(TrainConfig))}",
         f"## calibration\n\n{_table(_fields(CalibrationConfig))}",
         *(_kind(kind) for kind in KINDS),
+        *(f"## --preset {name}\n\n```toml\n{presets.text(name)}```" for name in presets.names()),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -10,7 +10,7 @@ import typer
 
 from twinlens.bundle import Bundle
 from twinlens.cli import STOPPED
-from twinlens.cli.options import AsJson, ConfigFile, Plugins, Settings, load_plugins
+from twinlens.cli.options import AsJson, ConfigFile, Plugins, Preset, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
 from twinlens.fit import fit, work_folder
@@ -26,6 +26,7 @@ def train_command(
     out: Annotated[Path, typer.Option(help="Folder of the model to be.")],
     config: ConfigFile = None,
     settings: Settings = None,
+    preset: Preset = None,
     seed: Annotated[
         int | None, typer.Option(help="Of all randomness; short for --set seed=N.")
     ] = None,
@@ -52,7 +53,7 @@ def train_command(
             bundle = fit(
                 data,
                 out,
-                config=_config(config, settings or [], seed, resume=resume),
+                config=_config(config, settings or [], preset, seed, resume=resume),
                 resume=resume,
                 overwrite=overwrite,
                 listener=Everyone(listeners),
@@ -64,12 +65,13 @@ def train_command(
 
 
 def _config(
-    path: Path | None, settings: list[str], seed: int | None, *, resume: bool
+    path: Path | None, settings: list[str], preset: str | None, seed: int | None, *, resume: bool
 ) -> Config | None:
     """What the command line says; None when a resumed run shall keep what it was started with."""
-    if resume and path is None and not settings and seed is None:
+    if resume and path is None and not settings and preset is None and seed is None:
         return None
-    return load_config(path, [*settings, *([] if seed is None else [f"seed={seed}"])])
+    changes = [*settings, *([] if seed is None else [f"seed={seed}"])]
+    return load_config(path, changes, preset=preset)
 
 
 def _stopped(out: Path) -> str:

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twinlens.errors import DataError
+from twinlens.modalities.face import crop_face
 from twinlens.modalities.ink import crop_ink
 
 Picture = Image.Image | npt.NDArray[np.generic]
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad", "native"]
-Crop = Literal["none", "ink"]
+Crop = Literal["none", "ink", "face"]
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -98,11 +99,11 @@ def to_array(
             the picture's own border; "native" keeps the size.
         max_side: bound in pixels on the longer side of "native"; larger ones are reduced.
         width: of the result in pixels, for "stretch" and "pad"; 0 = as its height.
-        crop: "ink" takes the inked part of a page and makes the paper white.
+        crop: "ink" takes the inked part of a page and makes the paper white; "face" the one face.
 
     Raises:
         DataError: an array is empty, of another shape or type, not finite, or out of range; or
-            there is no ink to crop to.
+            there is no ink, or not one face, to crop to.
     """
     image = picture if isinstance(picture, Image.Image) else _from_array(picture)
     if not image.width or not image.height:
@@ -110,6 +111,8 @@ def to_array(
     image = _flatten(image).convert("L" if channels == 1 else "RGB")
     if crop == "ink":
         image = crop_ink(image).convert(image.mode)
+    elif crop == "face":
+        image = crop_face(image)
     if fit == "stretch":
         image = _resized(image, width or size, size)
     elif fit == "pad":

@@ -68,7 +68,8 @@ class Image(Modality):
         max_side: bound on the longer side when `fit` is "native", in pixels.
         fit: "stretch" to size × width, "pad" to keep the aspect, "native" keeps each picture's
             size (batches are padded and masked).
-        crop: "ink" takes the inked part of a page, as a signature, and makes the paper white.
+        crop: "ink" takes the inked part of a page, as a signature, and makes the paper white;
+            "face" takes the one face, its eyes level (needs the extra `faces`).
         colour: "auto" takes grey when all of a sample is grey.
         background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
             a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.
@@ -85,9 +86,9 @@ class Image(Modality):
             that looks from the side.
         light, blur, compression, occlusion: share of pictures lit from one side or in shadow,
             blurred, compressed as by JPEG, or partly covered; for photos only.
-        views: how many looks at a picture are embedded and averaged in service: itself, and copies
-            changed as by rotation_deg, scale and shear, always the same. As many times the work
-            of an embedding, for a more accurate one.
+        views: how many looks at a picture are embedded and averaged in service: itself, its mirror
+            image where `flip` is not 0, and copies changed as by rotation_deg, scale and shear,
+            always the same. As many times the work of an embedding, for a more accurate one.
 
         Raises:
             ConfigError: a setting is out of range.
@@ -162,7 +163,8 @@ class Image(Modality):
     @property
     def _look_settings(self) -> Mapping[str, Setting]:
         widths = (self.rotation_rad, self.scale, self.shear)
-        return {"views": self.looks, "view_widths": widths}
+        settings: dict[str, Setting] = {"views": self.looks, "view_widths": widths}
+        return {**settings, "mirrored": True} if self.flip else settings
 
     @property
     def channels(self) -> int:
@@ -198,13 +200,18 @@ class Image(Modality):
         return unit
 
     def views(self, values: Tensor, mask: Tensor | None) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        others = self.looks - 1
+        if others and self.flip:
+            yield warp.mirror(values, mask, share=1.0, generator=generator)
+            others -= 1
         maps = warp.random_affine(
-            self.looks - 1,
+            others,
             rotation_rad=self.rotation_rad,
             log_scale=self.scale,
             shear=self.shear,
             shift=0.0,
-            generator=torch.Generator().manual_seed(0),
+            generator=generator,
         )
         for affine in maps:
             yield warp.resample(values, affine.expand(len(values), 2, 3), None, mask)

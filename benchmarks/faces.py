@@ -1,0 +1,208 @@
+"""Faces of people never trained on.
+
+* `lfw_no_outside_accuracy`: 7 folds of 600 official pairs of Labeled Faces in the Wild. For each a
+  model is trained on everyone who is not in it; a fold's pairs are called the same from the
+  threshold on that is best for the pairs of the other six, as their own models score them.
+* `orl_eer`, `orl_rank1`: 10 times, 30 of the 40 people of ORL train and the other 10 test: all
+  their pairs, and who it is among the 10 by one enrolled picture each.
+
+Trivial baselines beside them: pixels and oriented gradients (HOG), compared by their distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.gradients import oriented_gradients
+from benchmarks.lfw import Lfw, read_lfw
+from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
+from benchmarks.trained import Figures, train_and_test
+from twinlens.bundle import Bundle
+from twinlens.config import Config, load_config
+from twinlens.data.dataset import Dataset
+from twinlens.data.manifest import read_dataset
+from twinlens.functional.metrics import equal_error_rate
+from twinlens.modalities.decode import read_image, to_array
+from twinlens.types import BoolArray, FloatArray, IntArray
+
+FOLDS = range(1, 8)
+REPEATS = 10
+ORL_TRAIN = 30
+STEPS = {"lfw": 4000, "orl": 400}
+QUICK_STEPS = 20
+SIDE = 64
+
+
+def run(options: Options) -> Result:
+    """Train and test; with --parts, only lfw or orl."""
+    found: dict[str, list[Figures]] = {}
+    metrics: list[Metric] = []
+    if options.wants("lfw"):
+        lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
+        folds = FOLDS[:2] if options.quick else FOLDS
+        found["lfw"] = [lfw_fold(lfw, fold, options) for fold in folds]
+        metrics.append(lfw_metric(found["lfw"], trivial_lfw(lfw)))
+    if options.wants("orl"):
+        orl = read_dataset(options.data.unpacked("images/orl_att_faces.zip"))
+        repeats = options.seed_range(REPEATS)
+        found["orl"] = [orl_repeat(orl, repeat, options) for repeat in repeats]
+        metrics += orl_metrics(found["orl"], [trivial_orl(orl, repeat) for repeat in repeats])
+    return Result(tuple(metrics), (0,), {"runs": found})
+
+
+def configuration(part: str, options: Options, *changes: str) -> Config:
+    """The preset, with everyone to train on and nobody to choose by."""
+    sides = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
+    steps = QUICK_STEPS if options.quick else STEPS[part]
+    return load_config(None, [*sides, f"train.steps={steps}", *changes], preset="faces")
+
+
+def without_fold(lfw: Lfw, fold: int) -> Dataset:
+    """Everyone who is not in a fold and has several pictures."""
+    labels = lfw.dataset.labels()
+    several = np.bincount(labels)[labels] > 1
+    return lfw.dataset.subset(np.flatnonzero((lfw.folds_of_people() != fold) & several))
+
+
+def lfw_fold(lfw: Lfw, fold: int, options: Options) -> Figures:
+    """Scores of a fold's pairs by a model that knows none of its people."""
+
+    def test(bundle: Bundle) -> Figures:
+        scores, same = fold_scores(bundle, lfw, fold)
+        return {"scores": [round(float(s), 5) for s in scores], "same": same.tolist()}
+
+    config = configuration("lfw", options)
+    return train_and_test(f"faces-lfw-{fold}", without_fold(lfw, fold), config, test, options)
+
+
+def fold_scores(bundle: Bundle, lfw: Lfw, fold: int) -> tuple[FloatArray, BoolArray]:
+    """[pairs of the fold] scores and whether they are of the same."""
+    chosen = lfw.fold == fold
+    used, place = np.unique(np.stack([lfw.left[chosen], lfw.right[chosen]]), return_inverse=True)
+    embeddings = bundle.embed(lfw.dataset.subset(used).refs())
+    left, right = place.reshape(2, -1)
+    return bundle.siamese.score(embeddings[left], embeddings[right]), lfw.same[chosen]
+
+
+def accuracies(folds: Sequence[tuple[FloatArray, BoolArray]]) -> list[float]:
+    """Of each fold's pairs by the threshold that is best for the pairs of all others."""
+    made: list[float] = []
+    for k, (scores, same) in enumerate(folds):
+        others = [fold for i, fold in enumerate(folds) if i != k]
+        threshold = best_threshold(
+            *(np.concatenate(column) for column in zip(*others, strict=True))
+        )
+        made.append(float(np.mean((scores >= threshold) == same)))
+    return made
+
+
+def best_threshold(scores: FloatArray, same: BoolArray) -> float:
+    """From which calling it the same is right most often."""
+    order = np.argsort(scores)
+    wrong = np.cumsum(same[order]) + np.sum(~same) - np.cumsum(~same[order])  # threshold above i
+    return float(scores[order][min(int(np.argmin(wrong)) + 1, len(scores) - 1)])
+
+
+def lfw_metric(runs: Sequence[Figures], trivial: dict[str, float]) -> Metric:
+    """Mean accuracy over folds."""
+    folds = [(np.array(run["scores"]), np.array(run["same"])) for run in runs]
+    anchors = (
+        Anchor(0.875, "Fisher vectors, Simonyan et al. 2013 (10 folds)"),
+        *(Anchor(round(value, 3), name) for name, value in trivial.items()),
+    )
+    return over_seeds(
+        "lfw_no_outside_accuracy", accuracies(folds), unit="accuracy", goal=0.92, beyond=0.95,
+        anchors=anchors,
+    )  # fmt: skip
+
+
+def trivial_lfw(lfw: Lfw) -> dict[str, float]:
+    """Accuracy of cues that nothing was learned from."""
+    made: dict[str, float] = {}
+    for name, values in cues(lfw.dataset.refs()).items():
+        scores = -np.linalg.norm(values[lfw.left] - values[lfw.right], axis=1)
+        folds = [(scores[lfw.fold == fold], lfw.same[lfw.fold == fold]) for fold in FOLDS]
+        made[name] = float(np.mean(accuracies(folds)))
+    return made
+
+
+def cues(refs: Sequence[str]) -> dict[str, FloatArray]:
+    """Pixels and oriented gradients of grey pictures. -> [n, width] each."""
+    pages = [
+        to_array(read_image(Path(ref)), size=SIDE, channels=1, fit="stretch", max_side=SIDE)[0]
+        for ref in refs
+    ]
+    pixels = np.stack([page.ravel() for page in pages]).astype(np.float32)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    pixels /= np.linalg.norm(pixels, axis=1, keepdims=True) + 1e-6
+    return {"pixels": pixels, "HOG": np.stack([oriented_gradients(page) for page in pages])}
+
+
+def orl_split(orl: Dataset, repeat: int) -> tuple[Dataset, Dataset]:
+    """30 people to train on, 10 to test."""
+    order = np.random.default_rng(repeat).permutation(len(orl.identities()))
+    known = order[orl.labels()] < ORL_TRAIN
+    return orl.subset(np.flatnonzero(known)), orl.subset(np.flatnonzero(~known))
+
+
+def orl_repeat(orl: Dataset, repeat: int, options: Options) -> Figures:
+    """Errors among 10 people by a model of the other 30."""
+    known, unseen = orl_split(orl, repeat)
+
+    def test(bundle: Bundle) -> Figures:
+        embeddings = bundle.embed(unseen.refs())
+        return people(bundle.siamese.score_matrix(embeddings, embeddings), unseen.labels())
+
+    config = configuration("orl", options, f"seed={repeat}")
+    return train_and_test(f"faces-orl-{repeat}", known, config, test, options)
+
+
+def people(scores: FloatArray, labels: IntArray) -> Figures:
+    """Equal error rate of all pairs; how often the nearest of one picture a person is right.
+
+    Args:
+        scores: [n, n] of all pictures.
+        labels: [n] whose they are.
+    """
+    i, j = np.triu_indices(len(labels), 1)
+    eer = equal_error_rate(scores[i, j], labels[i] == labels[j])[0]
+    rng = np.random.default_rng(0)
+    right: list[float] = []
+    for _ in range(20):
+        enrolled = np.array(
+            [rng.choice(np.flatnonzero(labels == one)) for one in np.unique(labels)]
+        )
+        probes = np.setdiff1d(np.arange(len(labels)), enrolled)
+        nearest = enrolled[scores[np.ix_(probes, enrolled)].argmax(axis=1)]
+        right.append(float(np.mean(labels[nearest] == labels[probes])))
+    return {"eer": eer, "rank1": float(np.mean(right))}
+
+
+def trivial_orl(orl: Dataset, repeat: int) -> dict[str, Figures]:
+    """The same by cues that nothing was learned from."""
+    _, unseen = orl_split(orl, repeat)
+    return {
+        name: people(-np.linalg.norm(values[:, None] - values[None], axis=2), unseen.labels())
+        for name, values in cues(unseen.refs()).items()
+    }
+
+
+def orl_metrics(runs: Sequence[Figures], trivial: Sequence[dict[str, Figures]]) -> list[Metric]:
+    """Means over the repeats."""
+
+    def anchors(figure: str) -> tuple[Anchor, ...]:
+        return tuple(
+            Anchor(round(float(np.mean([one[name][figure] for one in trivial])), 3), name)
+            for name in trivial[0]
+        )
+
+    eer = over_seeds(
+        "orl_eer", [run["eer"] for run in runs], unit="rate", direction="lower", goal=0.04,
+        beyond=0.02, anchors=anchors("eer"),
+    )  # fmt: skip
+    ranks = [run["rank1"] for run in runs]
+    rank1 = over_seeds("orl_rank1", ranks, unit="accuracy", goal=0.95, anchors=anchors("rank1"))
+    return [eer, rank1]
