@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -8,8 +10,16 @@ from twinlens.errors import ConfigError
 from twinlens.testing import broken, check_comparator
 
 
-def test_the_contract() -> None:
-    assert [str(result) for result in broken(check_comparator("aligned", {"steps": 4}))] == []
+@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
+def test_the_contract(cost: str) -> None:
+    found = check_comparator("aligned", {"steps": 4, "cost": cost})
+    assert [str(result) for result in broken(found)] == []
+
+
+def test_a_manhattan_cost_adds_up_what_differs() -> None:
+    comparator = Aligned(4, steps=2, cost="manhattan")
+    a, b = torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.tensor([[0.5, 0.0, 1.0, 3.0]])
+    assert comparator.paired(a, b).item() == pytest.approx(-(0.5 + 2.0) / 2)
 
 
 def test_a_series_that_runs_slower_is_alike() -> None:
@@ -20,6 +30,13 @@ def test_a_series_that_runs_slower_is_alike() -> None:
     comparator = Aligned(24, steps=6)
     assert comparator.paired(fast, slow).item() == pytest.approx(0)
     assert comparator.paired(fast, other).item() < -0.5
+
+
+@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
+def test_the_gradient_is_that_of_the_score(cost: Literal["cosine", "manhattan"]) -> None:
+    comparator = Aligned(12, steps=4, cost=cost)
+    a, b = (torch.rand(3, 12, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(comparator.paired, (a, b))
 
 
 def test_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

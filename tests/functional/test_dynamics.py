@@ -6,14 +6,28 @@ import math
 
 import torch
 
-from twinlens.functional.dynamics import DERIVED, derive, warp_time
+from twinlens.functional import dynamics
+from twinlens.functional.dynamics import DERIVED, warp_time
 
-DX, DY, SPEED, COSINE, SINE, TURN, ACCELERATION = range(len(DERIVED))
+DX, DY, SPEED, COSINE, SINE, TURN, ACCELERATION, VX, VY, PACE = range(len(DERIVED))
 
 
 def circle(points: int = 200) -> torch.Tensor:
     angle = torch.linspace(0, 2 * math.pi, points)
     return torch.stack([angle.cos(), angle.sin()])[None]
+
+
+def derive(place: torch.Tensor, duration: float = 200.0) -> torch.Tensor:
+    log_duration = torch.full((len(place), 1, place.shape[2]), math.log(duration / 200))
+    return dynamics.derive(place, log_duration)
+
+
+def test_by_the_clock_a_path_that_takes_twice_as_long_is_half_as_fast() -> None:
+    usual, slow = derive(circle())[0], derive(circle(), 400.0)[0]
+    assert torch.equal(usual[[DX, DY, SPEED]], usual[[VX, VY, PACE]])
+    assert torch.equal(slow[[DX, DY, SPEED]], usual[[DX, DY, SPEED]])
+    assert torch.allclose(slow[VX], usual[VX] / 2, atol=1e-6)
+    assert torch.allclose(slow[PACE].expm1(), usual[PACE].expm1() / 2, atol=1e-5)
 
 
 def test_a_circle_turns_evenly_at_even_speed() -> None:

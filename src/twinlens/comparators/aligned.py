@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator
 from twinlens.errors import ConfigError
-from twinlens.functional.alignment import dtw
+from twinlens.functional.alignment import best_path
 from twinlens.functional.distance import l2_normalise
 from twinlens.registry import register
 from twinlens.settings import require_at_least
@@ -20,9 +22,8 @@ _MOST_CELLS = 4_000_000
 class Aligned(Comparator):
     """Minus the mean cost of the best alignment of two rows of local embeddings.
 
-    For an encoder that gives a row of `steps` local embeddings, as `convseries`. The cost of two
-    parts is half the squared distance of their unit vectors, 1 - cosine, so a score is about 0 for
-    the same and falls to -1 and below.
+    For an encoder that gives a row of `steps` local embeddings, as `convseries` and `weighed`. A
+    score is about 0 for the same and falls from there.
 
     Source:
         Sakoe, Chiba 1978, see `functional.alignment`. Learned local distances under it:
@@ -30,10 +31,14 @@ class Aligned(Comparator):
         signature verification. IEEE TIFS 17, 2022.
     """
 
-    def __init__(self, dim: int, *, steps: int = 32) -> None:
+    def __init__(
+        self, dim: int, *, steps: int = 32, cost: Literal["cosine", "manhattan"] = "cosine"
+    ) -> None:
         """Args:
         dim: supplied.
         steps: local embeddings in a row, as the encoder has them.
+        cost: of two parts: "cosine" is 1 - the cosine of their angle; "manhattan" the sum of
+            absolute differences, for channels that each have a meaning, as of `weighed`.
 
         Raises:
             ConfigError: an embedding does not fall into so many parts.
@@ -45,24 +50,46 @@ class Aligned(Comparator):
                 f"comparator.steps must divide the width of an embedding. Got {steps} for {dim}. "
                 "Set it to encoder.steps."
             )
-        self.steps = steps
+        self.steps, self.cost = steps, cost
 
     def project(self, embeddings: Tensor) -> Tensor:
+        if self.cost == "manhattan":
+            return embeddings
         return l2_normalise(self._rows(embeddings)).flatten(1)
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        cost = 1 - self._rows(a) @ self._rows(b).transpose(1, 2)  # [n, steps, steps]
-        return -dtw(cost) / self.steps
+        return self._aligned(self._rows(a), self._rows(b))
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        rows = len(a) if a.requires_grad else max(1, _MOST_CELLS // (len(b) * self.steps**2 or 1))
-        parts = [self._block(a[i : i + rows], b) for i in range(0, len(a), rows)]
+        left, right = self._rows(a), self._rows(b)
+        rows = max(1, _MOST_CELLS // (len(b) * self.steps**2 or 1))
+        parts = [self._block(left[i : i + rows], right) for i in range(0, len(a), rows)]
         return torch.cat(parts) if parts else a.new_zeros(0, len(b))
 
-    def _block(self, a: Tensor, b: Tensor) -> Tensor:
-        left, right = self._rows(a)[:, None], self._rows(b)[None]  # [n, 1, s, l], [1, m, s, l]
-        cost = 1 - left @ right.transpose(2, 3)  # [n, m, steps, steps]
-        return -dtw(cost.flatten(0, 1)).view(len(a), len(b)) / self.steps
+    def _block(self, left: Tensor, right: Tensor) -> Tensor:
+        """[n, steps, local], [m, steps, local] -> [n, m]."""
+        i, j = torch.meshgrid(torch.arange(len(left)), torch.arange(len(right)), indexing="ij")
+        return self._aligned(left[i.flatten()], right[j.flatten()]).view(len(left), len(right))
+
+    def _aligned(self, left: Tensor, right: Tensor) -> Tensor:
+        """Scores of pairs of rows, [n, steps, local] each. -> [n].
+
+        The best path is found without a gradient and then followed with one: a small change of
+        costs changes the total as the path tells (almost everywhere), and of all the cells only
+        those on the path have to be remembered.
+        """
+        path = best_path(self._costs(left.detach(), right.detach()))  # [n, 2 steps - 1]
+        real = path < self.steps**2
+        row, column = (path // self.steps).clamp(max=self.steps - 1), path % self.steps
+        local = left.shape[2]
+        a = left.gather(1, row[..., None].expand(-1, -1, local))  # [n, 2 steps - 1, local]
+        b = right.gather(1, column[..., None].expand(-1, -1, local))
+        cost = (a - b).abs().sum(2) if self.cost == "manhattan" else 1 - (a * b).sum(2)
+        return -(cost * real).sum(1) / self.steps
+
+    def _costs(self, a: Tensor, b: Tensor) -> Tensor:
+        """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""
+        return torch.cdist(a, b, p=1) if self.cost == "manhattan" else 1 - a @ b.transpose(1, 2)
 
     def _rows(self, embeddings: Tensor) -> Tensor:
         return embeddings.unflatten(1, (self.steps, embeddings.shape[1] // self.steps))

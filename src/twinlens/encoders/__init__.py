@@ -5,5 +5,6 @@ from twinlens.encoders.convnet import ConvNet
 from twinlens.encoders.convseries import ConvSeries
 from twinlens.encoders.mlp import Mlp
 from twinlens.encoders.recurrent import Recurrent
+from twinlens.encoders.weighed import Weighed
 
-__all__ = ["ConvNet", "ConvSeries", "Encoder", "Mlp", "Recurrent"]
+__all__ = ["ConvNet", "ConvSeries", "Encoder", "Mlp", "Recurrent", "Weighed"]

@@ -9,33 +9,22 @@ _FAR = 1e6
 """Cost of a cell that does not exist."""
 
 
-def dtw(cost: Tensor) -> Tensor:
-    """Least total cost of a path of steps that goes on in one series, the other, or both.
+@torch.no_grad()
+def best_path(cost: Tensor) -> Tensor:
+    """The cheapest path of steps that goes on in one series, the other, or both.
 
-    All pairs go along the diagonals together, whatever their number. The best path is found without
-    a gradient and then followed with one: a small change of costs changes the total as the path
-    tells (almost everywhere), and nothing else has to be remembered.
+    All pairs go along the diagonals together, whatever their number.
 
     Args:
-        cost: [pairs, steps, steps] of matching each part of one with each of the other; at least 0.
+        cost: [pairs, rows, columns] of matching each part of one with each of the other; >= 0.
 
     Returns:
-        [pairs].
+        [pairs, rows + columns - 1] int64: places row · columns + column of its cells, last first;
+        paths differ in length, and the shorter ones are filled up with rows · columns.
 
     Source:
         Sakoe, Chiba. Dynamic programming algorithm optimization for spoken word recognition. IEEE
         ASSP 26, 1978, without weights or window.
-    """
-    path = _best_path(cost.detach())  # [pairs, length], padded with a place beyond the last
-    beyond = torch.cat([cost.flatten(1), cost.new_zeros(len(cost), 1)], 1)
-    return beyond.gather(1, path).sum(1)
-
-
-@torch.no_grad()
-def _best_path(cost: Tensor) -> Tensor:
-    """Places row · columns + column of the cells of each best path, last first. -> [pairs, length].
-
-    Paths differ in length; the shorter ones are filled up with rows · columns.
     """
     pairs, rows, columns = cost.shape
     length = rows + columns - 1

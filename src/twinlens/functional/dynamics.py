@@ -14,28 +14,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-DERIVED = ("dx", "dy", "speed", "cosine", "sine", "turn", "acceleration")
+DERIVED = ("dx", "dy", "speed", "cosine", "sine", "turn", "acceleration", "vx", "vy", "pace")
 _GAIN = 40.0
 """Brings a step of a path of some 200 points to about 1."""
 _SLOW = 0.05
 """Speed (about 1 on average) below which a direction fades to none: it would be noise."""
 
 
-def derive(path: Tensor) -> Tensor:
-    """Movement at each moment. [batch, 2 or more, time] -> [batch, len(DERIVED), time].
+def derive(place: Tensor, log_duration: Tensor) -> Tensor:
+    """Movement at each moment.
 
     * dx, dy: first differences, central, in path sizes per 1/40 of the duration of 200 steps;
     * speed: log(1 + |d|); acceleration: its difference;
     * cosine, sine: of the direction, faded where the pen stands;
-    * turn: sine of the change of direction, which is curvature times speed.
+    * turn: sine of the change of direction, which is curvature times speed;
+    * vx, vy: dx and dy by the clock, not by the path's own duration; pace: log(1 + |v|).
+
+    Args:
+        place: [batch, 2, time] x and y.
+        log_duration: [batch, 1, time] natural logarithm of how long the path took, in units of 200
+            samples of the clock.
+
+    Returns:
+        [batch, len(DERIVED), time].
     """
-    d = _difference(path[:, :2]) * _GAIN * (path.shape[2] / 200)  # [b, 2, t]
+    d = _difference(place) * _GAIN * (place.shape[2] / 200)  # [b, 2, t]
     length = d.square().sum(1, keepdim=True).add(1e-12).sqrt()
     direction = d / (length + _SLOW)
     speed = torch.log1p(length)
     bend = _difference(direction)
     turn = direction[:, :1] * bend[:, 1:] - direction[:, 1:] * bend[:, :1]
-    return torch.cat([d, speed, direction, 4 * turn, 4 * _difference(speed)], 1)
+    clock = torch.exp(-log_duration)
+    by_clock = (d * clock, torch.log1p(length * clock))
+    return torch.cat([d, speed, direction, 4 * turn, 4 * _difference(speed), *by_clock], 1)
 
 
 def _difference(values: Tensor) -> Tensor:

@@ -169,4 +169,4 @@ class Strokes(Modality):
 
 def _with_derived(base: Tensor) -> Tensor:
     """[batch, kept channels, points] -> the derived ones appended."""
-    return torch.cat([base, derive(base)], 1)
+    return torch.cat([base, derive(base[:, :2], base[:, -1:])], 1)
