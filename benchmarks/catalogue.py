@@ -17,6 +17,7 @@ BENCHMARKS = {
     "faces": "people never trained on: verification on LFW and ORL, identification on ORL",
     "robustness": "how much worse faces are told apart in bad light, pose, blur and the like",
     "signatures": "offline signatures of writers never trained on, against skilled forgeries",
+    "online_signatures": "pen movements of users never trained on, against skilled forgeries",
     "trust": "whether promised error rates come true on identities never seen",
 }
 """Name -> what it measures. Each is a module of this package."""

@@ -1,0 +1,180 @@
+"""Online signatures of SVC2004: users never trained on, against skilled forgeries.
+
+* `svc2004_task1_eer`, `svc2004_task2_eer`: 4 folds of 10 users. Each signature is compared with 5
+  genuine ones of its user, drawn 10 times; one threshold for all users of a fold. The other 30
+  users train; for task 1 also those of task 2 (without pressure) that bear other numbers.
+* `pressure_gain`: by how much the error of task 2 falls with pressure and pen angles, fold by
+  fold; both models are trained on task 2 alone.
+
+Beside them stands dynamic time warping of the same channels, equally weighed: nothing is learned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
+from benchmarks.trained import Figures, train_and_test
+from twinlens.bundle import Bundle
+from twinlens.calibration import Combine, combined
+from twinlens.config import Config, load_config
+from twinlens.data.dataset import Dataset
+from twinlens.data.manifest import read_dataset
+from twinlens.functional.metrics import equal_error_rate
+from twinlens.siamese import Siamese
+from twinlens.types import BoolArray, Example, FloatArray
+
+FOLDS = 4
+REFERENCES = 5
+DRAWS = 10
+QUICK_STEPS = 2
+GOALS = {1: (0.06, 0.035), 2: (0.05, 0.0287)}
+ANCHORS = {
+    1: Anchor(0.0350, "locally weighted DTW, its own protocol"),
+    2: Anchor(0.0287, "locally weighted DTW, its own protocol"),
+}
+
+
+def run(options: Options) -> Result:
+    """Train and test all folds; with --parts, some: task1, task2, without_pressure."""
+    tasks = read_tasks(options)
+    folds = range(1 if options.quick else FOLDS)
+    both = joined(tasks)
+    made = {
+        "task1": lambda fold: _fold("task1", fold, both, tasks[1], options, pressure=False),
+        "task2": lambda fold: _fold("task2", fold, tasks[2], tasks[2], options, pressure=True),
+        "without_pressure": lambda fold: _fold(
+            "without-pressure", fold, tasks[2], tasks[2], options, pressure=False
+        ),
+    }
+    found: dict[str, list[Figures]] = {
+        part: [one(fold) for fold in folds] for part, one in made.items() if options.wants(part)
+    }
+    return Result(tuple(metrics_of(found)), (0,), {"runs": found})
+
+
+def read_tasks(options: Options) -> dict[int, Dataset]:
+    """Both tasks; users of one number have one name in both."""
+    root = options.data.unpacked("images/svc2004_online_signatures.zip")
+    return {task: read_dataset(root / f"Task{task}", modality="strokes") for task in (1, 2)}
+
+
+def joined(tasks: Mapping[int, Dataset]) -> Dataset:
+    """All users of both tasks, each an identity of its own."""
+    examples = tuple(
+        _renamed(example, f"task{task}/")
+        for task, dataset in tasks.items()
+        for example in dataset.examples
+    )
+    return dataclasses.replace(tasks[1], examples=examples)
+
+
+def _renamed(example: Example, prefix: str) -> Example:
+    def named(name: str | None) -> str | None:
+        return None if name is None else prefix + name
+
+    return dataclasses.replace(
+        example,
+        id=prefix + example.id,
+        identity=named(example.identity),
+        imitates=named(example.imitates),
+    )
+
+
+def configuration(seed: int, options: Options, *, pressure: bool) -> Config:
+    """The preset, with all users to train on; without pressure only what task 1 has, too."""
+    sides = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
+    columns = [] if pressure else ['modality.columns=["down"]']
+    steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
+    return load_config(None, [*sides, *columns, *steps, f"seed={seed}"], preset="online_signatures")
+
+
+def _fold(
+    name: str, fold: int, data: Dataset, tested: Dataset, options: Options, *, pressure: bool
+) -> Figures:
+    users = np.array(tested.identities())
+    fold_of = np.random.default_rng(0).permutation(len(users)) % FOLDS
+    out = frozenset(users[fold_of == fold].tolist())
+    known = data.subset(np.flatnonzero([user_of(e) not in out for e in data.examples]))
+    unseen = tested.subset(np.flatnonzero([user_of(e) in out for e in tested.examples]))
+
+    def test(bundle: Bundle) -> Figures:
+        refs = unseen.refs(bundle.config.modality.name)
+        learned = errors(bundle.embed(refs), unseen, bundle.siamese)
+        bundle.siamese.encoder.get_parameter("log_weight").data.zero_()
+        return {**learned, "unlearned": errors(bundle.embed(refs), unseen, bundle.siamese)}
+
+    config = configuration(0, options, pressure=pressure)
+    return train_and_test(f"online-{name}-{fold}", known, config, test, options)
+
+
+def user_of(example: Example) -> str:
+    """Whose signature it is or pretends to be, by the number alone."""
+    return str(example.identity or example.imitates).rpartition("/")[2]
+
+
+def errors(embeddings: FloatArray, dataset: Dataset, siamese: Siamese) -> Figures:
+    """Equal error rates, means over draws of references, by how their scores are combined."""
+    users = [
+        (np.flatnonzero(dataset.labels() == user), np.flatnonzero(dataset.claims() == user))
+        for user in range(len(dataset.identities()))
+    ]
+    mutual = [
+        (siamese.score_matrix(embeddings[both], embeddings[both]), len(own))
+        for own, forged in users
+        for both in [np.concatenate([own, forged])]
+    ]
+    found: dict[Combine, list[float]] = {"mean": [], "relative": []}
+    for draw in range(DRAWS):
+        rng = np.random.default_rng(draw)
+        asked = [_asked(scores, own, rng) for scores, own in mutual]
+        for how, rates in found.items():
+            answers = [combined(each, how, among) for each, among, _ in asked]
+            same = [genuine for _, _, genuine in asked]
+            rates.append(equal_error_rate(np.concatenate(answers), np.concatenate(same))[0])
+    return {how: float(np.mean(rates)) for how, rates in found.items()}
+
+
+def _asked(
+    scores: FloatArray, own: int, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Scores of all others against drawn references, how alike those are, and what is genuine."""
+    order = rng.permutation(own)
+    references, others = (
+        order[:REFERENCES],
+        np.concatenate([order[REFERENCES:], np.arange(own, len(scores))]),
+    )
+    among = scores[np.ix_(references, references)][np.triu_indices(REFERENCES, 1)].mean()
+    each = scores[np.ix_(others, references)]
+    return each, np.full(len(others), among), others < own
+
+
+def metrics_of(found: Mapping[str, Sequence[Figures]]) -> list[Metric]:
+    """Means over folds."""
+    made: list[Metric] = []
+    for task, (goal, beyond) in GOALS.items():
+        runs = found.get(f"task{task}")
+        if not runs:
+            continue
+        plain = Anchor(round(float(np.mean([run["unlearned"]["relative"] for run in runs])), 4),
+                       "DTW, channels equally weighed")  # fmt: skip
+        rest: dict[str, Any] = {"unit": "rate", "direction": "lower"}
+        made.append(
+            over_seeds(
+                f"svc2004_task{task}_eer", [run["relative"] for run in runs], goal=goal,
+                beyond=beyond, anchors=(ANCHORS[task], plain), **rest,
+            )
+        )  # fmt: skip
+        key = f"svc2004_task{task}_eer_not_relative"
+        made.append(over_seeds(key, [run["mean"] for run in runs], **rest))
+    if found.get("task2") and found.get("without_pressure"):
+        gains = [
+            without["relative"] - with_["relative"]
+            for with_, without in zip(found["task2"], found["without_pressure"], strict=True)
+        ]
+        made.append(over_seeds("pressure_gain", gains, unit="difference of rates"))
+    return made
