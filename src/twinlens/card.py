@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twinlens.calibration import Calibration, Scale
+from twinlens.calibration import Calibration, Scale, not_calibrated
 from twinlens.config import Config
 
 
@@ -30,7 +30,7 @@ def card(
         ("What it is", _what(config, fingerprint)),
         ("What it was trained on", _data(evidence)),
         ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
-        ("What a score means", _decisions(calibration)),
+        ("What a score means", _decisions(calibration, evidence)),
         ("How training went", _training(evidence)),
         ("What it must not be used for", _LIMITS),
     )
@@ -85,9 +85,9 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
     return "\n".join([*head, *rows, *without]).strip()
 
 
-def _decisions(calibration: Calibration | None) -> str:
+def _decisions(calibration: Calibration | None, evidence: Mapping[str, Any]) -> str:
     if calibration is None:
-        return "Not calibrated: a score orders comparisons and no more. Run `twinlens calibrate`."
+        return f"A score orders comparisons and no more. {not_calibrated(evidence)}"
     head = [
         f"Calibrated on {calibration.data['identities']:,} identities of "
         f"{calibration.data['name']}, which training did not see. Probabilities take "
@@ -100,12 +100,15 @@ def _decisions(calibration: Calibration | None) -> str:
 def _promises(scale: Scale) -> str:
     against = f"{scale.references} reference{'s' if scale.references > 1 else ''}"
     rows = [
-        f"| {p.fmr:g} | {p.threshold:.4g} | {p.measured:.2g}, bound {p.bound:.2g} | "
-        f"{p.fnmr.value:.2g} ({p.fnmr.low:.2g} to {p.fnmr.high:.2g}) |"
-        for p in scale.points
+        f"| {promised} | {p.threshold:.4g} | {p.measured:.2g}, bound {p.bound:.2g} | "
+        f"{other.value:.2g} ({other.low:.2g} to {other.high:.2g}) |"
+        for p, promised, other in (
+            *((p, f"same: false match rate {p.fmr:g}", p.fnmr) for p in scale.points),
+            *((p, f"different: false non-match rate {p.fnmr:g}", p.fmr) for p in scale.rejections),
+        )
     ]
     head = [
-        f"| false match rate, against {against} | threshold | measured | false non-match rate |",
+        f"| promised, against {against} | threshold | measured | rate of the other error |",
         "| --- | --- | --- | --- |",
     ]
     return "\n".join([*(head + rows if rows else []), *(f"\n{r}" for r in scale.refusals)])

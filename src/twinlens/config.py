@@ -111,6 +111,8 @@ class CalibrationConfig:
 
     Attributes:
         fmr: false match rates to promise; a threshold is sought for each.
+        fnmr: false non-match rates to promise, if any: "different" is then answered below a
+            threshold with such a promise only.
         confidence: of all these promises together.
         prior: share of matches among the comparisons to be made; probabilities depend on it.
         references: numbers of reference examples that an input may be compared with.
@@ -119,6 +121,7 @@ class CalibrationConfig:
     """
 
     fmr: tuple[float, ...] = (0.01,)
+    fnmr: tuple[float, ...] = ()
     confidence: float = 0.95
     prior: float = 0.5
     references: tuple[int, ...] = (1,)
@@ -126,8 +129,9 @@ class CalibrationConfig:
 
     def __post_init__(self) -> None:
         require(len(self.fmr) > 0, "calibration.fmr", "at least one rate", self.fmr)
-        for rate in self.fmr:
-            require(0 < rate < 1, "calibration.fmr", "rates between 0 and 1", rate)
+        for name in ("fmr", "fnmr"):
+            for rate in getattr(self, name):
+                require(0 < rate < 1, f"calibration.{name}", "rates between 0 and 1", rate)
         for name in ("confidence", "prior"):
             value = getattr(self, name)
             require(0 < value < 1, f"calibration.{name}", "between 0 and 1", value)

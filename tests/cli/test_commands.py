@@ -132,13 +132,13 @@ def test_bad_rows_of_pairs_are_all_named(run: Run, model: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "columns left and right"),
+        ("", "must have rows"),
         ("left;same\n", "Add right"),
         ("left,right\n", "must have rows"),
         ("left,left,right\na,b,c\n", "each column once"),
         ("left,right,score\na,b,1\n", "which are added"),
         ("left,right\na,b,c\n", "must have 2 fields"),
-        ('left,right\n"a,b\n', "must be CSV"),
+        ('left,right\n"a,b\n', "well-formed CSV"),
     ],
 )
 def test_a_wrong_table_of_pairs_is_one_clear_line(

@@ -12,7 +12,7 @@ import pytest
 
 from drawings import write_glyphs
 from twinlens.bundle import CALIBRATION, Bundle
-from twinlens.calibration import Costs
+from twinlens.calibration import Costs, Question
 from twinlens.config import CalibrationConfig
 from twinlens.data.manifest import read_dataset
 from twinlens.errors import BundleError, DataError, EvidenceError
@@ -145,15 +145,28 @@ def test_one_identity_carries_nothing(bundle: Bundle, tmp_path: Path) -> None:
 def test_a_rate_that_the_data_cannot_carry_is_refused(bundle: Bundle, own: Path) -> None:
     found = calibrate(bundle, own, settings=CalibrationConfig(fmr=(0.4, 0.0001)))
     (refusal,) = found.scale(1).refusals
-    assert refusal.fmr == 0.0001
+    assert refusal.rate == 0.0001
     assert refusal.identities_needed > 1000
     assert found.scale(1).points[0].fmr == 0.4
 
 
 def test_earlier_calibrations_are_remembered(calibrated: Path, own: Path) -> None:
-    again = calibrate(Bundle.load(calibrated), own, settings=CalibrationConfig(fmr=(0.5,)))
+    settings = CalibrationConfig(fmr=(0.5,), fnmr=(0.0001,))
+    again = calibrate(Bundle.load(calibrated), own, settings=settings)
     assert [before["name"] for before in again.earlier] == [own.name]
-    assert again.earlier[0]["refused"] == []
+    assert again.earlier[0]["refused"] == again.earlier[0]["refused_fnmr"] == []
+    assert again.repeats == 1
+    third = calibrate(dataclasses.replace(Bundle.load(calibrated), calibration=again), own)
+    assert third.earlier[1]["refused_fnmr"] == [0.0001]
+    assert third.repeats == 2
+
+
+def test_calibrations_on_other_identities_do_not_count_as_another_try(
+    calibrated: Path, strangers: Path
+) -> None:
+    elsewhere = calibrate(Bundle.load(calibrated), strangers)
+    assert len(elsewhere.earlier) == 1
+    assert elsewhere.repeats == 0
 
 
 def test_evaluation_holds_promises_against_others(
@@ -165,7 +178,7 @@ def test_evaluation_holds_promises_against_others(
     assert decisions is not None
     assert decisions.min_cllr <= decisions.cllr
     (promise,) = decisions.promises
-    assert promise.fmr == 0.4
+    assert promise.rate == 0.4
     assert promise.came.low <= promise.came.value <= promise.came.high
     again = type(tested.evaluation).from_dict(json.loads(json.dumps(tested.evaluation.to_dict())))
     assert again == tested.evaluation
@@ -182,7 +195,8 @@ def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own
     assert found.decision.score == pytest.approx(np.mean(found.scores))
     alone = verify(model, files[:1], files[3])
     assert alone.scores[0] == pytest.approx(found.scores[0], abs=1e-5)
-    assert verify(model, files[:1], files[3], costs=Costs(review=0.0)).decision.same is None
+    free = Question(costs=Costs(review=0.0))
+    assert verify(model, files[:1], files[3], question=free).decision.same is None
 
 
 def test_a_model_without_calibration_says_why(bundle: Bundle, own: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from twinlens.bundle import Bundle
-from twinlens.calibration import Calibration, Scale
+from twinlens.calibration import Calibration, OperatingPoint, RejectionPoint, Scale
 from twinlens.cli.options import AsJson, Model, Plugins, load_plugins
 from twinlens.cli.progress import counting
 from twinlens.config import CalibrationConfig
@@ -29,6 +29,10 @@ def calibrate_command(
     fmr: Annotated[
         list[float] | None,
         typer.Option(help="False match rate to promise; may be repeated."),
+    ] = None,
+    fnmr: Annotated[
+        list[float] | None,
+        typer.Option(help="False non-match rate to promise for different; may be repeated."),
     ] = None,
     confidence: Annotated[
         float | None, typer.Option(help="Of all promises together, between 0 and 1.")
@@ -65,6 +69,7 @@ def calibrate_command(
     Bundle.require_free(place, overwrite=overwrite or out is None)
     given: dict[str, Any] = {
         "fmr": tuple(fmr) if fmr else None,
+        "fnmr": tuple(fnmr) if fnmr else None,
         "confidence": confidence,
         "prior": prior,
         "references": tuple(references) if references else None,
@@ -91,10 +96,10 @@ def _summary(found: Calibration, place: Path) -> str:
     lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
     for scale in found.scales:
         lines += _described(scale)
-    if found.earlier:
+    if found.repeats:
         lines.append(
-            f"This is calibration {len(found.earlier) + 1} of the model. A promise that is sought "
-            "until it is found is worth less than one made at once."
+            f"This is calibration {found.repeats + 1} on these identities. A promise that is "
+            "sought until it is found is worth less than one made at once."
         )
     return "\n".join(lines)
 
@@ -106,10 +111,21 @@ def _described(scale: Scale) -> list[str]:
         f"{scale.impostors:,} impostor comparisons; {scale.map.name} map, "
         f"Cllr {scale.cllr:.3f} bits (least possible {scale.min_cllr:.3f}).",
         *(
-            f"  false match rate {point.fmr:g} at {point.confidence:.4g} confidence: threshold "
-            f"{point.threshold:.4f}, bound {point.bound:.2g}, measured {point.measured:.2g}, "
-            f"false non-match rate {point.fnmr}"
+            f"  same: false match rate {point.fmr:g} {_grounds(point)}, false non-match rate "
+            f"{point.fnmr}"
             for point in scale.points
+        ),
+        *(
+            f"  different: false non-match rate {point.fnmr:g} {_grounds(point)}, false match "
+            f"rate {point.fmr}"
+            for point in scale.rejections
         ),
         *(f"  refused: {refusal}" for refusal in scale.refusals),
     ]
+
+
+def _grounds(point: OperatingPoint | RejectionPoint) -> str:
+    return (
+        f"at {point.confidence:.4g} confidence: threshold {point.threshold:.4f}, bound "
+        f"{point.bound:.2g}, measured {point.measured:.2g}"
+    )

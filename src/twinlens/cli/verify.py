@@ -14,11 +14,12 @@ from twinlens.cli.options import (
     CostFalseNonMatch,
     CostReview,
     Fmr,
+    Fnmr,
     Model,
     Plugins,
     Prior,
-    costs_of,
     load_plugins,
+    question_of,
 )
 from twinlens.tasks.verify import Verification, verify
 
@@ -34,6 +35,7 @@ def verify_command(
     questioned: Annotated[str, typer.Option("--questioned", "-q", help="To be decided on.")],
     prior: Prior = None,
     fmr: Fmr = None,
+    fnmr: Fnmr = None,
     cost_false_match: CostFalseMatch = None,
     cost_false_non_match: CostFalseNonMatch = None,
     cost_review: CostReview = None,
@@ -42,15 +44,9 @@ def verify_command(
 ) -> None:
     """Decide: same (exit 0), different or unsure (exit 1)."""
     load_plugins(plugin)
+    question = question_of(prior, fmr, fnmr, cost_false_match, cost_false_non_match, cost_review)
     bundle = Bundle.load(model)
-    found = verify(
-        bundle,
-        reference,
-        questioned,
-        prior=prior,
-        fmr=fmr,
-        costs=costs_of(cost_false_match, cost_false_non_match, cost_review),
-    )
+    found = verify(bundle, reference, questioned, question=question)
     facts = {**found.to_dict(), "questioned": questioned, "references": reference}
     typer.echo(json.dumps(facts) if as_json else _summary(found, reference))
     if found.decision.same is not True:

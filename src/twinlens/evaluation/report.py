@@ -150,13 +150,13 @@ def _decisions(found: Decisions | None, undecided: Sequence[str]) -> str:
     """Whether what was promised on other identities came true on these."""
     parts: list[str] = []
     if found is not None and found.promises:
-        columns = ("false match rate", "threshold", "what came", "false non-match rate", "held")
+        columns = ("promised", "threshold", "what came", "rate of the other error", "held")
         rows = [
             (
-                f"{p.fmr:g}",
+                f"{p.error} rate {p.rate:g}",
                 f"{p.threshold:.4g}",
                 str(p.came),
-                str(p.fnmr),
+                str(p.other),
                 p.verdict,
             )
             for p in found.promises

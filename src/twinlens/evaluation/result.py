@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from twinlens.calibration.bounds import Error
 from twinlens.errors import DataError
 from twinlens.plain import from_plain, to_plain
 from twinlens.types import Interval
@@ -51,26 +52,28 @@ class Extreme:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A promised false match rate, and what came of it.
+    """A promised rate of errors, and what came of it.
 
     Attributes:
-        fmr: promised.
+        rate: promised.
         threshold: that was to keep it.
-        came: false match rate on what is evaluated.
-        fnmr: false non-match rate there.
+        came: the rate on what is evaluated.
+        other: rate of the other error there.
+        error: which was promised.
     """
 
-    fmr: float
+    rate: float
     threshold: float
     came: Interval
-    fnmr: Interval
+    other: Interval
+    error: Error = "false match"
 
     @property
     def verdict(self) -> str:
         """ "held"; "broken"; or above the promise by no more than this test can tell."""
-        if self.came.value <= self.fmr:
+        if self.came.value <= self.rate:
             return "held"
-        return "broken" if self.came.low > self.fmr else "above it, within the noise of this test"
+        return "broken" if self.came.low > self.rate else "above it, within the noise of this test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Decisions:
         brier: Brier score at the prior.
         promised, came, share: the reliability diagram: mean probability in each bin, share of
             matches in it, and weight of the bin.
-        promises: for each operating point.
+        promises: for each threshold with one, of both kinds of error.
     """
 
     prior: float

@@ -52,7 +52,7 @@ def calibrate(
     earlier = ()
     if bundle.calibration is not None:
         last = bundle.calibration
-        earlier = (*last.earlier, {**last.data, "refused": _refused(last)})
+        earlier = (*last.earlier, {**last.data, **_refused(last)})
     return calibration_of(
         embeddings,
         data,
@@ -95,6 +95,7 @@ def calibration_of(
             ),
             references=count,
             fmrs=settings.fmr,
+            fnmrs=settings.fnmr,
             confidence=settings.confidence,
         )
         for count in sorted(set(settings.references))
@@ -132,5 +133,9 @@ def _require_unseen(data: Dataset, bundle: Bundle) -> None:
     )
 
 
-def _refused(calibration: Calibration) -> list[float]:
-    return sorted({r.fmr for scale in calibration.scales for r in scale.refusals})
+def _refused(calibration: Calibration) -> dict[str, list[float]]:
+    refusals = [refusal for scale in calibration.scales for refusal in scale.refusals]
+    return {
+        name: sorted({refusal.rate for refusal in refusals if refusal.error == error})
+        for name, error in (("refused", "false match"), ("refused_fnmr", "false non-match"))
+    }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinlens.bundle import Bundle
+from twinlens.calibration import not_calibrated
 from twinlens.evaluation.pictures import PicturePair
 from twinlens.evaluation.report import write_report
 from twinlens.tasks.evaluate import Tested
@@ -79,5 +80,5 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
 def _undecided(bundle: Bundle) -> list[str]:
     """Why rates cannot be promised."""
     if bundle.calibration is None:
-        return [f"The model is not calibrated: {bundle.evidence.get('not_calibrated', 'no data')}."]
+        return [not_calibrated(bundle.evidence)]
     return [str(refusal) for scale in bundle.calibration.scales for refusal in scale.refusals]
