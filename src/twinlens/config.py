@@ -118,6 +118,10 @@ class CalibrationConfig:
         references: numbers of reference examples that an input may be compared with.
         combine: how the scores against several references become one; "relative" is their mean
             less how alike the references are to one another.
+        normalise: scores against a cohort of other identities before anything is made of them:
+            by the reference's (z), the questioned one's (t), both (s), or both and the most alike
+            of the cohort only (adaptive_s). Training takes the cohort from its own identities;
+            `twinlens calibrate` from --cohort, or as the model has it.
     """
 
     fmr: tuple[float, ...] = (0.01,)
@@ -126,6 +130,7 @@ class CalibrationConfig:
     prior: float = 0.5
     references: tuple[int, ...] = (1,)
     combine: Literal["mean", "max", "median", "relative"] = "mean"
+    normalise: Literal["none", "z", "t", "s", "adaptive_s"] = "none"
 
     def __post_init__(self) -> None:
         require(len(self.fmr) > 0, "calibration.fmr", "at least one rate", self.fmr)

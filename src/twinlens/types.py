@@ -95,6 +95,18 @@ class Store(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """Whatever scores embeddings; larger = more alike."""
+
+    def score(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Row by row. [n, dim], [n, dim] -> [n]."""
+        ...
+
+    def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Every row with every row. [n, dim], [m, dim] -> [n, m]."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Comparisons, and the units that they depend on.

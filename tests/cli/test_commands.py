@@ -439,3 +439,17 @@ def test_calibrating_on_what_cannot_be_is_one_clear_line(
     write_glyphs(tmp_path / "one", 1, 4, first=900)
     assert_one_clear_line(run("calibrate", model, tmp_path / "one"), "Got 6 and 0")
     assert_one_clear_line(run("verify", model, "-r", "a", "-q", "b"), "twinlens calibrate")
+
+
+def test_scores_normalised_by_a_cohort(run: Run, model: Path, tmp_path: Path) -> None:
+    own, others = tmp_path / "own", tmp_path / "others"
+    write_glyphs(own, 12, 4, first=900)
+    write_glyphs(others, 12, 2, first=2000)
+    calibrate = ["calibrate", model, own, "--fmr", 0.5, "--out", tmp_path / "m"]
+    code, out, _ = run(*calibrate, "--normalise", "s", "--cohort", others)
+    assert code == 0
+    assert "normalised (s) by 24 examples of others" in out
+    again = ["calibrate", tmp_path / "m", own, "--fmr", 0.5, "--normalise", "z"]
+    assert run(*again)[0] == 0  # the model holds its cohort
+    assert_one_clear_line(run(*calibrate[:-1], tmp_path / "n", "--normalise", "z"), "--cohort DATA")
+    assert_one_clear_line(run(*calibrate[:-1], tmp_path / "n", "--cohort", others), "--normalise")

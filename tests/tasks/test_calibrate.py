@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from drawings import write_glyphs
-from twinlens.bundle import CALIBRATION, Bundle
+from twinlens.bundle import CALIBRATION, COHORT, Bundle
 from twinlens.calibration import Costs, Question
 from twinlens.config import CalibrationConfig
 from twinlens.data.manifest import read_dataset
-from twinlens.errors import BundleError, DataError, EvidenceError
-from twinlens.tasks.calibrate import calibrate
+from twinlens.errors import BundleError, ConfigError, DataError, EvidenceError
+from twinlens.tasks.calibrate import calibrate, cohort_of
+from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.comparisons import compare_all
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import report
@@ -184,6 +185,79 @@ def test_evaluation_holds_promises_against_others(
     assert again == tested.evaluation
     with pytest.raises(EvidenceError, match="did not see"):
         evaluate(model, own)  # calibrated on: its promises would be tried on themselves
+
+
+NORMALISED = CalibrationConfig(fmr=(0.4,), references=(1, 2), normalise="adaptive_s")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve glyphs for a cohort."""
+    return write_glyphs(tmp_path_factory.mktemp("others"), 12, 2, first=2000)
+
+
+def test_normalised_scores_are_those_of_every_task(
+    bundle: Bundle, own: Path, others: Path, strangers: Path, tmp_path: Path
+) -> None:
+    cohort = cohort_of(bundle, others)
+    assert len(cohort.embeddings) == 24
+    found = calibrate(bundle, own, settings=NORMALISED, cohort=cohort)
+    Bundle.save(
+        tmp_path / "m",
+        siamese=bundle.siamese,
+        config=bundle.config,
+        evidence=bundle.evidence,
+        calibration=found,
+        cohort=cohort,
+    )
+    model = Bundle.load(tmp_path / "m")
+    a, b, c = sorted((strangers / "class100").iterdir())[:3]
+    score = model.score(a, b)
+    assert score == pytest.approx(model.score(b, a), abs=1e-5)
+    assert score != pytest.approx(bundle.score(a, b), abs=0.01)
+    assert compare(model, a, b)["score"] == score
+    assert verify(model, [a], b).scores[0] == pytest.approx(score, abs=1e-4)
+    assert verify(model, [a, b], c).decision.score == pytest.approx(
+        (model.score(a, c) + model.score(b, c)) / 2, abs=1e-4
+    )
+    (tmp_path / "pairs.csv").write_text(f"left,right\n{a},{b}\n")
+    compare_file(model, tmp_path / "pairs.csv", tmp_path / "out.csv")
+    kept = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")
+    assert float(kept[2]) == pytest.approx(score, abs=1e-4)
+    assert kept[4] == model.calibration.decide(score).word  # type: ignore[union-attr]
+    tested = evaluate(model, strangers)
+    ids = [example.id for example in tested.dataset.examples]
+    worst = tested.evaluation.false_matches[0]
+    pair = strangers / ids[worst.left], strangers / ids[worst.right]
+    assert worst.score == pytest.approx(model.score(*pair), abs=1e-4)
+    with pytest.raises(EvidenceError, match="did not see"):
+        evaluate(model, others)  # scores are relative to them
+
+
+def test_a_cohort_is_of_other_identities_and_belongs_to_its_model(
+    bundle: Bundle, own: Path, others: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="--cohort"):
+        calibrate(bundle, own, settings=NORMALISED)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(others, mixed)
+    shutil.copytree(own / "class503", mixed / "class503")
+    with pytest.raises(EvidenceError, match="class503 in both"):
+        calibrate(bundle, own, settings=NORMALISED, cohort=cohort_of(bundle, mixed))
+    cohort = cohort_of(bundle, others)
+    calibration = calibrate(bundle, own, settings=NORMALISED, cohort=cohort)
+    parts = {"siamese": bundle.siamese, "config": bundle.config, "evidence": bundle.evidence}
+    for given, word in (
+        (None, "Got no cohort"),
+        (dataclasses.replace(cohort, embeddings=cohort.embeddings[:5]), "Got another"),
+    ):
+        with pytest.raises(BundleError, match=word):
+            Bundle.save(tmp_path / "m", **parts, calibration=calibration, cohort=given)
+        assert not (tmp_path / "m").exists()
+    Bundle.save(tmp_path / "m", **parts, calibration=calibration, cohort=cohort)
+    (tmp_path / "m" / COHORT).write_bytes(b"changed")
+    with pytest.raises(BundleError, match="changed or damaged"):
+        Bundle.load(tmp_path / "m")
 
 
 def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own: Path) -> None:

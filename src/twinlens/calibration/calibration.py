@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twinlens.calibration.normalise import Cohort, Normalisation, Normalised
 from twinlens.calibration.question import Answers, Question, Rule
 from twinlens.calibration.scale import Scale
 from twinlens.errors import BundleError, EvidenceError
 from twinlens.plain import from_plain, to_plain
-from twinlens.types import Decision, FloatArray
+from twinlens.types import Decision, FloatArray, Scorer
 
 Combine = Literal["mean", "max", "median", "relative"]
 
@@ -30,6 +31,7 @@ class Calibration:
         data: on what: name, examples, identities (hashes of their names), kind of impostors.
         earlier: calibrations that this one replaces, as `data` with their refusals: a promise
             that was sought until it was found is worth less.
+        normalisation: of the scores, before anything is made of them; None where there is none.
     """
 
     fingerprint: str
@@ -39,6 +41,7 @@ class Calibration:
     confidence: float
     data: Mapping[str, Any]
     earlier: tuple[Mapping[str, Any], ...] = ()
+    normalisation: Normalisation | None = None
 
     def scale(self, references: int = 1) -> Scale:
         """Of the most references that are calibrated, at most as many as given.
@@ -112,6 +115,15 @@ class Calibration:
                 "A calibration must hold what Calibration.to_dict wrote. "
                 f"Got a problem with {error}. Calibrate again."
             ) from error
+
+
+def normalised_by(
+    scorer: Scorer, calibration: Calibration | None, cohort: Cohort | None
+) -> Normalised | None:
+    """The scorer that a calibration takes its scores from; None where it takes them as they are."""
+    if calibration is None or calibration.normalisation is None or cohort is None:
+        return None
+    return Normalised(scorer, calibration.normalisation.method, cohort.embeddings)
 
 
 def not_calibrated(evidence: Mapping[str, Any]) -> str:

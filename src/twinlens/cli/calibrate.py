@@ -14,7 +14,8 @@ from twinlens.calibration import Calibration, OperatingPoint, RejectionPoint, Sc
 from twinlens.cli.options import AsJson, Model, Plugins, load_plugins
 from twinlens.cli.progress import counting
 from twinlens.config import CalibrationConfig
-from twinlens.tasks.calibrate import calibrate
+from twinlens.errors import ConfigError
+from twinlens.tasks.calibrate import calibrate, cohort_of
 
 REFUSED = 1
 
@@ -48,6 +49,14 @@ def calibrate_command(
         Literal["mean", "max", "median", "relative"] | None,
         typer.Option(help="How the scores against several references become one."),
     ] = None,
+    normalise: Annotated[
+        Literal["none", "z", "t", "s", "adaptive_s"] | None,
+        typer.Option(help="How scores are normalised by a cohort of other identities."),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(help="Folder or table of that cohort; else the one that the model holds."),
+    ] = None,
     impostors: Annotated[
         Literal["all", "strangers", "imitations"],
         typer.Option(help="Whom to keep out: strangers, imitations (forgeries), or all."),
@@ -74,17 +83,31 @@ def calibrate_command(
         "prior": prior,
         "references": tuple(references) if references else None,
         "combine": combine,
+        "normalise": normalise,
     }
     changed = {name: value for name, value in given.items() if value is not None}
     settings: CalibrationConfig = dataclasses.replace(bundle.config.calibration, **changed)
+    if cohort is not None and settings.normalise == "none":
+        raise ConfigError(
+            "--cohort must go with --normalise. Got none. Name z, t, s or adaptive_s."
+        )
     with counting("embedding") as progress:
-        found = calibrate(bundle, data, settings=settings, impostors=impostors, progress=progress)
+        members = cohort_of(bundle, cohort, progress=progress) if cohort else bundle.cohort
+        found = calibrate(
+            bundle,
+            data,
+            settings=settings,
+            impostors=impostors,
+            cohort=members,
+            progress=progress,
+        )
     Bundle.save(
         place,
         siamese=bundle.siamese,
         config=dataclasses.replace(bundle.config, calibration=settings),
         evidence=bundle.evidence,
         calibration=found,
+        cohort=members,
         overwrite=overwrite or out is None,
     )
     typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else _summary(found, place))
@@ -94,6 +117,12 @@ def calibrate_command(
 
 def _summary(found: Calibration, place: Path) -> str:
     lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
+    if found.normalisation is not None:
+        lines.append(
+            f"Scores are normalised ({found.normalisation.method}) by "
+            f"{found.normalisation.data['members']:,} examples of "
+            f"{found.normalisation.data['name']}."
+        )
     for scale in found.scales:
         lines += _described(scale)
     if found.repeats:

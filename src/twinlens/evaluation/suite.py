@@ -23,7 +23,7 @@ from twinlens.evaluation.comparisons import (
 from twinlens.evaluation.decisions import decision_figures
 from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_name
 from twinlens.evaluation.group_errors import Column, errors_by
-from twinlens.evaluation.inputs import Scorer, check_embeddings
+from twinlens.evaluation.inputs import check_embeddings
 from twinlens.evaluation.result import Evaluation, GroupErrors
 from twinlens.evaluation.retrieval import MOST_SCORES, search_all
 from twinlens.evaluation.verification import (
@@ -33,7 +33,7 @@ from twinlens.evaluation.verification import (
     verification_metrics,
 )
 from twinlens.functional.metrics import ScoreOrder
-from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval, Scorer
 
 EPISODES = 1000
 LARGEST_SHARE = 0.5

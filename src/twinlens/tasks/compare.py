@@ -79,7 +79,7 @@ def compare_file(
     log.refuse(str(pairs))
     if not table.rows:
         raise DataError(f"{pairs} must have rows. Got none below the header. Add pairs.")
-    embeddings = bundle.embed(places, progress=progress)
+    embeddings = bundle.measured(bundle.embed(places, progress=progress))
     names = list(dict.fromkeys(name for row in table.rows for name in row.values))
     added = _ADDED[:1] if bundle.calibration is None else _ADDED
     with new_file(out) as binary:
@@ -138,7 +138,7 @@ def _answered(
     """What is added to each row."""
     for start in range(0, len(sides), CHUNK):
         left, right = sides[start : start + CHUNK].T
-        scores = bundle.siamese.score(embeddings[left], embeddings[right])
+        scores = bundle.scorer.score(embeddings[left], embeddings[right])
         told = [f"{score:.6g}" for score in scores]
         if bundle.calibration is None:
             yield from ((score,) for score in told)

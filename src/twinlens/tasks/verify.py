@@ -68,13 +68,13 @@ def verify(
     """
     scale = scale_for(bundle, len(references))
     used = list(references[: scale.references])
-    embeddings = bundle.embed([*used, questioned])
+    embeddings = bundle.measured(bundle.embed([*used, questioned]))
     last = np.repeat(embeddings[-1:], len(used), axis=0)
-    scores = bundle.siamese.score(embeddings[:-1], last)
+    scores = bundle.scorer.score(embeddings[:-1], last)
     calibration = bundle.calibration
     assert calibration is not None  # `scale_for` has seen to it
     a, b = np.triu_indices(len(used), 1)
-    mutual = bundle.siamese.score(embeddings[a], embeddings[b]).mean() if len(a) else 0.0
+    mutual = bundle.scorer.score(embeddings[a], embeddings[b]).mean() if len(a) else 0.0
     score = float(combined(scores[None], calibration.combine, np.array([mutual]))[0])
     decision = calibration.decide(score, question, references=len(used))
     return Verification(decision, tuple(map(float, scores)), len(used), bundle.fingerprint)
