@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,16 +33,75 @@ def card(
         ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
         ("What a score means", _decisions(calibration, evidence)),
         ("How training went", _training(evidence)),
-        ("What it must not be used for", _LIMITS),
+        ("What it must not be used for", _bullets(unfit_for(config, evidence, calibration))),
     )
     return "\n".join(f"## {title}\n\n{text}\n" for title, text in sections if text)
 
 
-_LIMITS = (
-    "The figures hold for inputs like those of the test: other cameras, scanners, people or "
-    "conditions need a test and a calibration of their own (`twinlens evaluate`, `twinlens "
-    "calibrate`). A score is not a probability."
-)
+def unfit_for(
+    config: Config, evidence: Mapping[str, Any], calibration: Calibration | None
+) -> list[str]:
+    """What the model must not be used for, as what is known of it says; in words.
+
+    Args:
+        config: resolved.
+        evidence: as `fit` makes it.
+        calibration: what a score means, if that is known.
+    """
+    train: Mapping[str, int] = evidence.get("split", {}).get("train", {})
+    learned = (
+        f" It learned from {train['examples']:,} examples of {train['identities']:,} identities of "
+        f"{evidence['data']['name']}."
+        if train
+        else ""
+    )
+    limits = [
+        f"Other inputs than {config.modality.name} files like those it was tested on: other "
+        "cameras, scanners, people or conditions need a test and a calibration of their own "
+        f"(twinlens evaluate, twinlens calibrate).{learned}"
+    ]
+    if calibration is None:
+        return [*limits, f"Decisions of any kind. {not_calibrated(evidence)}"]
+    return limits + _undecidable(calibration)
+
+
+_IMPOSTORS = {
+    "all": "of strangers and of imitations together; of either alone it may be above",
+    "strangers": "of strangers; nothing is promised of forgeries and other imitations",
+    "imitations": "of imitations (forgeries); nothing is promised of strangers",
+}
+
+
+def _undecidable(calibration: Calibration) -> list[str]:
+    """What a calibration makes no promise of."""
+    scale, data = calibration.scale(calibration.scales[0].references), calibration.data
+    kind = "strangers" if data.get("imitations") == 0 else str(data["impostors"])
+    refused = [str(refusal) for one in calibration.scales for refusal in one.refusals]
+    limits: list[str] = []
+    if scale.points:
+        least = scale.points[-1].fmr
+        limits += [
+            f"Decisions that need a false match rate below {least:g}: that is the lowest promised, "
+            f"{_IMPOSTORS[kind]}. It rests on {data['identities']:,} identities of {data['name']}.",
+            f"Search among many by that threshold: the rate is one of single comparisons, so that "
+            f"among {math.ceil(1 / least):,} strangers about one is taken for the same.",
+        ]
+    if not scale.rejections:
+        limits.append(
+            'Relying on "different" where a match that is missed does harm: no false non-match '
+            "rate is promised (twinlens calibrate --fnmr)."
+        )
+    if refused:
+        limits.append(f"What was refused: {' '.join(refused)}")
+    return [
+        *limits,
+        f"Probabilities where matches are rarer or more frequent than {calibration.prior:g} of "
+        "all comparisons, unless that is stated (--prior).",
+    ]
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"* {text}" for text in texts)
 
 
 def _what(config: Config, fingerprint: str) -> str:

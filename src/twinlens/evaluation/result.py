@@ -28,6 +28,26 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """The curve at some false match rates, each with an interval of its own (pointwise).
+
+    Attributes:
+        fmr: bounds on the false match rate, ascending, down to what the evidence can tell.
+        threshold: the lowest that keeps each; None where none does.
+        fnmr: false non-match rate there.
+        low, high: its interval.
+        confidence: of each interval by itself, not of the whole curve.
+    """
+
+    fmr: tuple[float, ...]
+    threshold: tuple[float | None, ...]
+    fnmr: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
 class Histogram:
     """How many scores fall into each bin.
 
@@ -161,6 +181,7 @@ class Evaluation:
         decisions: how far a calibration holds; None when the model has none.
         grouped_by: the column that `groups` are of; "" = none.
         groups: errors within each group at the first operating point, the largest FNMR first.
+        band: of the curve; None for triplets.
     """
 
     kind: Literal["embeddings", "pairs", "triplets"]
@@ -180,6 +201,7 @@ class Evaluation:
     decisions: Decisions | None = None
     grouped_by: str = ""
     groups: tuple[GroupErrors, ...] = ()
+    band: Band | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: no NaN, no infinity."""

@@ -200,7 +200,7 @@ def _evaluation(
     seed: int,
 ) -> Evaluation:
     order = ScoreOrder.of(compared.scores, compared.same)
-    metrics, absent = verification_metrics(compared, order, np.random.default_rng([seed, 1]))
+    metrics, absent, band = verification_metrics(compared, order, np.random.default_rng([seed, 1]))
     false_matches, false_non_matches = extremes(order, compared.scores, *positions)
     return Evaluation(
         kind=kind,
@@ -218,6 +218,7 @@ def _evaluation(
         false_non_matches=false_non_matches,
         seed=seed,
         decisions=None if calibration is None else decision_figures(compared, calibration),
+        band=band,
     )
 
 

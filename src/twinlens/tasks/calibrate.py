@@ -149,6 +149,7 @@ def calibration_of(
             "identities": len(names),
             "identity_hashes": [identity_hash(name) for name in names],
             "impostors": impostors,
+            "imitations": int((dataset.claims() >= 0).sum()),
         },
         earlier=earlier,
         normalisation=normalisation,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twinlens.bundle import Bundle
 from twinlens.calibration import not_calibrated
+from twinlens.card import unfit_for
 from twinlens.evaluation.pictures import PicturePair
 from twinlens.evaluation.report import write_report
 from twinlens.tasks.evaluate import Tested
@@ -72,6 +73,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         history=evidence.get("history", ()),
         pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
+        unfit=unfit_for(config, evidence, bundle.calibration),
         drift=tested.drift,
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )
