@@ -179,6 +179,10 @@ def test_the_report_is_one_page_of_its_own(
         (["compare", "nowhere", "a", "b"], ["nowhere", "not there"]),
         (["compare", "MODEL"], ["two inputs"]),
         (["compare", "MODEL", "a", "--pairs", "b"], ["two inputs"]),
+        (
+            ["compare", "MODEL", "--pairs", "b", "--out", "c.csv", "--explain", "d.png"],
+            ["--explain", "Got --pairs"],
+        ),
         (["compare", "MODEL", "a.png", "b.png"], ["a.png"]),
         (["evaluate", "MODEL", "nowhere"], ["nowhere"]),
         (["embed", "MODEL", "nowhere", "--out", "v.npy"], ["nowhere"]),

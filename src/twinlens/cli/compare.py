@@ -58,6 +58,11 @@ def compare_command(
     A larger score is more alike. A model that is not calibrated gives scores only.
     """
     load_plugins(plugin)
+    if explain_to is not None and pairs is not None:
+        raise ConfigError(
+            "--explain must go with two inputs, which it draws. Got --pairs. Compare the two in "
+            "question by themselves."
+        )
     question = question_of(prior, fmr, fnmr, cost_false_match, cost_false_non_match, cost_review)
     if pairs is not None and out is not None and a is None:
         bundle = Bundle.load(model)
@@ -81,7 +86,7 @@ def compare_command(
 def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
     """Write the picture; what its test says."""
     found = explain(bundle, a, b)
-    write_explanation(out, found, a, b)
+    write_explanation(out, bundle, found, a, b)
     return {
         "picture": str(out),
         "deletion": found.deletion,
@@ -102,8 +107,8 @@ def _summary(facts: Mapping[str, Any]) -> str:
     if explained := facts.get("explanation"):
         verdict = "" if explained["trusted"] else " Do not rely on it."
         text += (
-            f"\n{explained['picture']}: covering what it points at lowers the score by "
-            f"{explained['deletion']:.4f}, covering as much at random by "
+            f"\n{explained['picture']}: taking away what it points at lowers the score by "
+            f"{explained['deletion']:.4f}, taking away as much at random by "
             f"{explained['random_deletion']:.4f}.{verdict}"
         )
     return text
