@@ -413,6 +413,9 @@ def test_calibrate_compare_verify_and_evaluate_with_decisions(
     code, out, _ = run("verify", calibrated, "-r", a, "-r", a, "-q", a, "--json")
     verified = json.loads(out)
     assert (code, verified["decision"], verified["references_used"]) == (0, "same", 2)
+    page = tmp_path / "case.html"
+    code, out, err = run("verify", calibrated, "-r", a, "-q", b, "--report", page, "--json")
+    assert json.loads(out)["decision"] in page.read_text() and "case.html" in err
     code, out, _ = run("verify", calibrated, "-r", a, "-q", a, "--cost-review", 0)
     assert code == 1 and out.startswith("unsure")
 

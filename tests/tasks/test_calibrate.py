@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,12 +17,14 @@ from twinlens.calibration import Costs, Question
 from twinlens.config import CalibrationConfig
 from twinlens.data.manifest import read_dataset
 from twinlens.errors import BundleError, ConfigError, DataError, EvidenceError
+from twinlens.tasks import verify_report
 from twinlens.tasks.calibrate import calibrate, cohort_of
 from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.comparisons import compare_all
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import report
 from twinlens.tasks.verify import verify
+from twinlens.tasks.verify_report import Case, report_case
 
 LOOSE = CalibrationConfig(fmr=(0.4,), references=(1, 2))
 
@@ -271,6 +274,50 @@ def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own
     assert alone.scores[0] == pytest.approx(found.scores[0], abs=1e-5)
     free = Question(costs=Costs(review=0.0))
     assert verify(model, files[:1], files[3], question=free).decision.same is None
+
+
+def test_a_case_is_one_page_with_all_that_it_rests_on(
+    calibrated: Path, own: Path, tmp_path: Path
+) -> None:
+    model = Bundle.load(calibrated)
+    files = sorted((own / "class500").iterdir())
+    other = min((own / "class501").iterdir())
+    case = Case(files[:3], other, verify(model, files[:3], other))
+    text = report_case(model, case, tmp_path / "case.html").read_text()
+    decision = case.found.decision
+    for expected in (
+        f"class501/00.png: {decision.word}",
+        f"{decision.probability:.4f}, where 0.5 of such comparisons are matches",
+        "2 of 3",
+        *(f"score {score:.4f}" for score in case.found.scores),
+        "not used: the model is not calibrated for as many references",
+        "taking away as much at random by",
+        "same: false match rate 0.4",
+        "30 identities",
+        "What the model must not be used for",
+        model.fingerprint,
+    ):
+        assert expected in text, expected
+    assert text.count("data:image/png;base64,") == 4 + 2  # inputs, and differences from two
+    assert "<script" not in text and not re.search(r'(src|href)="(?!#|data:)', text)
+    bare = dataclasses.replace(model, calibration=None)
+    with pytest.raises(EvidenceError, match="not calibrated"):
+        report_case(bare, case, tmp_path / "none.html")
+
+
+def test_a_case_of_other_inputs_shows_no_differences(
+    calibrated: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(bundle: Bundle) -> None:
+        raise ConfigError("cannot be taken apart")
+
+    model = Bundle.load(calibrated)
+    files = sorted((own / "class500").iterdir())
+    case = Case(files[:1], files[1], verify(model, files[:1], files[1]))
+    monkeypatch.setattr(verify_report, "parts_of", refuse)
+    text = report_case(model, case, tmp_path / "case.html").read_text()
+    assert "Inputs of image cannot be taken apart" in text
+    assert text.count("data:image/png;base64,") == 2
 
 
 def test_a_model_without_calibration_says_why(bundle: Bundle, own: Path) -> None:

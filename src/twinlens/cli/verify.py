@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ from twinlens.cli.options import (
     question_of,
 )
 from twinlens.tasks.verify import Verification, verify
+from twinlens.tasks.verify_report import Case, report_case
 
 NO = 1
 
@@ -33,6 +35,9 @@ def verify_command(
         list[str], typer.Option("--reference", "-r", help="Of the claimed identity; repeatable.")
     ],
     questioned: Annotated[str, typer.Option("--questioned", "-q", help="To be decided on.")],
+    page: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write; replaced if it exists.")
+    ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
     fnmr: Fnmr = None,
@@ -49,6 +54,9 @@ def verify_command(
     found = verify(bundle, reference, questioned, question=question)
     facts = {**found.to_dict(), "questioned": questioned, "references": reference}
     typer.echo(json.dumps(facts) if as_json else _summary(found, reference))
+    if page is not None:
+        report_case(bundle, Case(reference, questioned, found), page)
+        typer.echo(f"report: {page}", err=as_json)
     if found.decision.same is not True:
         raise typer.Exit(NO)
 

@@ -64,6 +64,11 @@ details table { font-size: 0.8rem; } details th, details td { padding: 0.2rem 0.
 .side { flex: 1; min-width: 0; aspect-ratio: 1; display: flex; align-items: center;
   justify-content: center; background: #fff; border: 1px solid var(--line); border-radius: 4px;
   overflow: hidden; }
+.tiles { display: grid; gap: 1.2rem;
+  grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
+.tiles.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
+.tiles.wide .side { aspect-ratio: 2; }
+.tiles figcaption { margin-top: 0.4rem; overflow-wrap: anywhere; }
 .side img { width: 100%; height: 100%; object-fit: contain; }
 .side span { color: #555; font-size: 0.8rem; padding: 0.5rem; overflow-wrap: anywhere; }
 ul { padding-left: 1.1rem; margin: 0.5rem 0; } li { margin: 0.2rem 0; max-width: 44rem; }
@@ -163,6 +168,22 @@ def interval_bar(found: Interval) -> str:
         f'<span class="bar" aria-hidden="true"><i style="left:{low:.2f}%;'
         f'width:{high - low:.2f}%"></i><b style="left:{value:.2f}%"></b></span>'
     )
+
+
+def tiles(found: Iterable[tuple[str | None, str]], *, wide: bool = False) -> str:
+    """Pictures, each over its caption.
+
+    Args:
+        found: data URI, or None where there is no picture, and caption.
+        wide: whether each is two pictures side by side.
+    """
+    figures = "".join(
+        '<figure><div class="side">'
+        + (f'<img src="{uri}" alt="">' if uri else "<span>no picture</span>")
+        + f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+        for uri, caption in found
+    )
+    return f'<div class="tiles{" wide" if wide else ""}">{figures}</div>'
 
 
 def figure(plot: Plot) -> str:

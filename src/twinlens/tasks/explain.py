@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from PIL import Image
 from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle, Input
 from twinlens.errors import ConfigError
+from twinlens.evaluation.pictures import png
 from twinlens.modalities import Image as Pictures
 from twinlens.modalities import Strokes
 from twinlens.modalities.base import Array
@@ -43,10 +43,12 @@ class Parts(Protocol):
         ...
 
     def drawn(self, item: Input, array: Array, heat: FloatArray) -> Image.Image:
-        """The input, red where the heat is above 0 and blue where below; heat is in [-1, 1].
+        """A square picture, red where the heat is above 0 and blue where below, in [-1, 1].
 
-        Raises:
-            DataError: it cannot be read.
+        Args:
+            item: that was read.
+            array: the same, prepared.
+            heat: of each part, as `shape` says.
         """
         ...
 
@@ -154,9 +156,7 @@ def explanation_picture(bundle: Bundle, found: Explanation, a: Input, b: Input) 
     page = Image.new("RGB", (2 * width + _GAP, height), "white")
     for place, tile in enumerate(tiles):
         page.paste(tile, (place * (width + _GAP), 0))
-    buffer = io.BytesIO()
-    page.save(buffer, "PNG")
-    return buffer.getvalue()
+    return png(page)
 
 
 def write_explanation(path: Path, bundle: Bundle, found: Explanation, a: Input, b: Input) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from twinlens.bundle import Input
-from twinlens.errors import DataError
 from twinlens.modalities.base import Array
 from twinlens.types import BoolArray, FloatArray
 
@@ -36,26 +32,25 @@ class Cells:
         return [np.where(np.any(cells[row], axis=0)[None], filled, array) for row in gone]
 
     def drawn(self, item: Input, array: Array, heat: FloatArray) -> Image.Image:
-        """The picture in grey under colour. [CELLS, CELLS]"""
-        shown = _picture(item).convert("L").convert("RGB").resize((SHOWN, SHOWN))
+        """What the model sees of the picture, in grey under colour, so that the heat lies right.
+
+        [CELLS, CELLS]
+        """
+        grey = np.asarray(array, np.float64).mean(axis=0)
+        scale = SHOWN / max(grey.shape)
+        size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+        shown = (
+            Image.fromarray(np.uint8(grey)).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+        )
         for sign, colour in ((1, ALIKE), (-1, DIFFERENT)):
             strength = np.clip(sign * heat, 0, 1)
             mask = Image.fromarray(np.uint8(_DENSEST * strength)).resize(
-                shown.size, Image.Resampling.BICUBIC
+                size, Image.Resampling.BICUBIC
             )
-            shown = Image.composite(Image.new("RGB", shown.size, colour), shown, mask)
-        return shown
-
-
-def _picture(item: Input) -> Image.Image:
-    if isinstance(item, Image.Image):
-        return item
-    try:
-        if isinstance(item, (str, Path)):
-            return Image.open(io.BytesIO(Path(item).read_bytes()))
-        return Image.fromarray(np.asarray(item))
-    except (OSError, TypeError, ValueError) as error:
-        raise DataError(f"{item} must be a picture to draw on. Got: {error}.") from error
+            shown = Image.composite(Image.new("RGB", size, colour), shown, mask)
+        page = Image.new("RGB", (SHOWN, SHOWN), "white")
+        page.paste(shown, ((SHOWN - size[0]) // 2, (SHOWN - size[1]) // 2))
+        return page
 
 
 def _cells(height: int, width: int) -> BoolArray:
