@@ -34,7 +34,8 @@ from twinlens.calibration import Calibration, Cohort, Normalised, normalised_by
 from twinlens.card import card
 from twinlens.config import Config, dump_config, from_table
 from twinlens.data.cache import Progress
-from twinlens.errors import BundleError, ConfigError
+from twinlens.errors import BundleError, ConfigError, DataError
+from twinlens.modalities.base import Array
 from twinlens.registry import Component, Kind, lookup, source_of
 from twinlens.siamese import Siamese
 from twinlens.training.workplace import CHECKPOINT
@@ -197,7 +198,7 @@ class Bundle:
         modality = self.siamese.modality
         for start in range(0, len(inputs), batch_size):
             part = inputs[start : start + batch_size]
-            arrays = [modality.prepare(self.raw(item)) for item in part]
+            arrays = [self.prepared(item) for item in part]
             embeddings[start : start + len(part)] = self.siamese.embed(modality.collate(arrays))
             if progress is not None:
                 progress(start + len(part), len(inputs))
@@ -228,6 +229,20 @@ class Bundle:
         """Embeddings as `scorer` takes them. [n, dim] -> [n, dim], or wider where normalised."""
         normalised = self.normalised
         return embeddings if normalised is None else normalised.measured(embeddings)
+
+    def prepared(self, item: Input) -> Array:
+        """An input as an array that can be embedded.
+
+        Raises:
+            DataError: it cannot be read or prepared; names the file.
+        """
+        raw = self.raw(item)
+        try:
+            return self.siamese.modality.prepare(raw)
+        except DataError as error:
+            if not isinstance(item, (str, Path)):
+                raise
+            raise DataError(f"{item}: {error}") from error
 
     def raw(self, item: Input) -> object:
         """What the modality prepares: a path is read, a picture or an array stays as it is."""

@@ -100,7 +100,7 @@ def explain(bundle: Bundle, a: Input, b: Input, *, seed: int = 0) -> Explanation
     """
     parts = parts_of(bundle)
     count = int(np.prod(parts.shape))
-    arrays = [bundle.siamese.modality.prepare(bundle.raw(item)) for item in (a, b)]
+    arrays = [bundle.prepared(item) for item in (a, b)]
     rng = np.random.default_rng(seed)
     singly = np.concatenate([np.zeros((1, count), np.bool_), np.eye(count, dtype=np.bool_)])
     embeddings = [_embedded(bundle, parts, array, singly) for array in arrays]
@@ -149,7 +149,7 @@ def explanation_picture(bundle: Bundle, found: Explanation, a: Input, b: Input) 
     parts = parts_of(bundle)
     strongest = max(*(float(np.abs(h).max()) for h in (found.left, found.right)), _LEAST_STRENGTH)
     tiles = [
-        parts.drawn(item, bundle.siamese.modality.prepare(bundle.raw(item)), heat / strongest)
+        parts.drawn(item, bundle.prepared(item), heat / strongest)
         for item, heat in ((a, found.left), (b, found.right))
     ]
     width, height = tiles[0].size

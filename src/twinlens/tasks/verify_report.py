@@ -213,8 +213,7 @@ def _shown(bundle: Bundle, item: Input) -> str | None:
         parts = parts_of(bundle)
     except ConfigError:
         return None
-    array = bundle.siamese.modality.prepare(bundle.raw(item))
-    return embedded(png(parts.drawn(item, array, np.zeros(parts.shape))))
+    return embedded(png(parts.drawn(item, bundle.prepared(item), np.zeros(parts.shape))))
 
 
 def _name(item: Input) -> str:
