@@ -387,3 +387,21 @@ def test_content_counts_and_not_the_time_of_change(tmp_path: Path) -> None:
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     second = fit(data, tmp_path / "second", config=settings())
     assert second.fingerprint != first.fingerprint
+
+
+def test_scores_are_normalised_by_those_trained_on(glyphs: Path, tmp_path: Path) -> None:
+    more = ("data.calibration_share=0.3", "calibration.normalise=s", "calibration.fmr=[0.5]")
+    bundle = fit(glyphs, tmp_path / "m", config=settings(*more))
+    again = Bundle.load(tmp_path / "m")
+    assert bundle.cohort is not None and again.cohort is not None
+    assert (again.cohort.embeddings == bundle.cohort.embeddings).all()
+    train = set(bundle.evidence["identities"]["train"])
+    assert set(bundle.cohort.data["identity_hashes"]) == train
+    a, b = sorted(next(iter(sorted(glyphs.iterdir()))).iterdir())[:2]
+    measured = again.measured(again.embed([a, b]))
+    assert again.score(a, b) == pytest.approx(
+        float(again.scorer.score(measured[:1], measured[1:])[0]), abs=1e-5
+    )
+    assert again.calibration is not None
+    assert again.calibration.normalisation == bundle.cohort.normalisation("s")
+    assert bundle.evidence["evaluation"]["decisions"]["promises"] is not None

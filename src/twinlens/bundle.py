@@ -4,6 +4,7 @@ config.toml          every setting: components by name, how inputs are prepared,
 model.safetensors    weights and buffers
 evidence.json        on whom it was trained and tested, how training went, how good it is
 calibration.json     what a score means: probabilities, thresholds, their evidence; may be absent
+cohort.safetensors   embeddings that scores are normalised by, where the calibration says so
 card.md              the same in words
 MANIFEST             format, fingerprint, and the SHA-256 of every other file
 """
@@ -29,20 +30,21 @@ from torch import Tensor
 
 from twinlens.assemble import build_siamese
 from twinlens.atomic import new_folder
-from twinlens.calibration import Calibration
+from twinlens.calibration import Calibration, Cohort, Normalised, normalised_by
 from twinlens.card import card
 from twinlens.config import Config, dump_config, from_table
 from twinlens.data.cache import Progress
-from twinlens.errors import BundleError, ConfigError
+from twinlens.errors import BundleError, ConfigError, DataError
+from twinlens.modalities.base import Array
 from twinlens.registry import Component, Kind, lookup, source_of
 from twinlens.siamese import Siamese
 from twinlens.training.workplace import CHECKPOINT
-from twinlens.types import FloatArray
+from twinlens.types import FloatArray, Scorer
 
 FORMAT = 1
 MANIFEST = "MANIFEST"
 CONFIG, WEIGHTS, EVIDENCE, CARD = "config.toml", "model.safetensors", "evidence.json", "card.md"
-CALIBRATION = "calibration.json"
+CALIBRATION, COHORT = "calibration.json", "cohort.safetensors"
 FILES = (CONFIG, WEIGHTS, EVIDENCE, CARD)
 _SERVED: tuple[Kind, ...] = ("modality", "encoder", "comparator")
 """What a model needs to answer; a loss or miner of a plugin is needed for training only."""
@@ -64,6 +66,7 @@ class Bundle:
         config: resolved; what the network was trained with.
         evidence: what is known of the training and of its test.
         calibration: what a score means; None when nothing was kept to fit it on.
+        cohort: that its scores are normalised by; None where they are not.
         fingerprint: of encoder weights, preparation and comparator, 16 hex digits. Whatever was
             computed under another fingerprint does not belong to this model.
     """
@@ -73,6 +76,7 @@ class Bundle:
     evidence: Mapping[str, Any]
     fingerprint: str
     calibration: Calibration | None = None
+    cohort: Cohort | None = None
 
     @classmethod
     def load(cls, path: Path | str) -> Bundle:
@@ -83,7 +87,7 @@ class Bundle:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        names = [*FILES, *(name for name in (CALIBRATION,) if name in manifest["files"])]
+        names = [*FILES, *(name for name in (CALIBRATION, COHORT) if name in manifest["files"])]
         content = {name: _read_checked(path, name, manifest["files"]) for name in names}
         try:
             config = from_table(tomllib.loads(content[CONFIG].decode()), kinds=_SERVED)
@@ -102,11 +106,13 @@ class Bundle:
                 "component is not the one it was trained with. Load it with the same version and "
                 "plugin."
             )
-        calibration = None
+        calibration = cohort = None
         if CALIBRATION in content:
             calibration = Calibration.from_dict(json.loads(content[CALIBRATION]))
             _require_own(calibration, found, path)
-        return cls(siamese.eval(), config, json.loads(content[EVIDENCE]), found, calibration)
+            cohort = _cohort(calibration, content.get(COHORT), siamese.dim, path)
+        evidence = json.loads(content[EVIDENCE])
+        return cls(siamese.eval(), config, evidence, found, calibration, cohort)
 
     @classmethod
     def save(
@@ -117,13 +123,14 @@ class Bundle:
         config: Config,
         evidence: Mapping[str, Any],
         calibration: Calibration | None = None,
+        cohort: Cohort | None = None,
         overwrite: bool = False,
     ) -> Bundle:
         """Write a bundle; it appears whole or not at all.
 
         Raises:
             BundleError: `path` exists and may not be replaced, the weights are not finite, or the
-                calibration is of another model.
+                calibration is of another model or of another cohort.
             WriteError: it cannot be written.
         """
         cls.require_free(path, overwrite=overwrite)
@@ -139,12 +146,15 @@ class Bundle:
         if calibration is not None:
             _require_own(calibration, mark, path)
             content[CALIBRATION] = _json(calibration.to_dict())
+            if cohort is not None and calibration.normalisation is not None:
+                content[COHORT] = cohort.to_bytes()
+            cohort = _cohort(calibration, content.get(COHORT), siamese.dim, path)
         files = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
         content[MANIFEST] = _json({"format": FORMAT, "fingerprint": mark, "files": files})
         with new_folder(path, overwrite=overwrite) as place:
             for name, data in content.items():
                 (place / name).write_bytes(data)
-        return cls(siamese.eval(), config, evidence, mark, calibration)
+        return cls(siamese.eval(), config, evidence, mark, calibration, cohort)
 
     @staticmethod
     def require_free(path: Path, *, overwrite: bool) -> None:
@@ -188,20 +198,51 @@ class Bundle:
         modality = self.siamese.modality
         for start in range(0, len(inputs), batch_size):
             part = inputs[start : start + batch_size]
-            arrays = [modality.prepare(self.raw(item)) for item in part]
+            arrays = [self.prepared(item) for item in part]
             embeddings[start : start + len(part)] = self.siamese.embed(modality.collate(arrays))
             if progress is not None:
                 progress(start + len(part), len(inputs))
         return embeddings
 
     def score(self, a: Input, b: Input) -> float:
-        """How alike two inputs are; larger = more alike, the same from both sides.
+        """How alike two inputs are; larger = more alike.
+
+        The same from both sides, but where scores are normalised by one side only (z, t).
 
         Raises:
             DataError: an input cannot be read or prepared; names the file.
         """
-        left, right = self.embed([a, b])
-        return float(self.siamese.score(left[None], right[None])[0])
+        left, right = self.measured(self.embed([a, b]))
+        return float(self.scorer.score(left[None], right[None])[0])
+
+    @property
+    def normalised(self) -> Normalised | None:
+        """What normalises this model's scores; None where they are taken as they are."""
+        return normalised_by(self.siamese, self.calibration, self.cohort)
+
+    @property
+    def scorer(self) -> Scorer:
+        """What scores embeddings that `measured` gave, as the calibration takes scores."""
+        return self.normalised or self.siamese
+
+    def measured(self, embeddings: FloatArray) -> FloatArray:
+        """Embeddings as `scorer` takes them. [n, dim] -> [n, dim], or wider where normalised."""
+        normalised = self.normalised
+        return embeddings if normalised is None else normalised.measured(embeddings)
+
+    def prepared(self, item: Input) -> Array:
+        """An input as an array that can be embedded.
+
+        Raises:
+            DataError: it cannot be read or prepared; names the file.
+        """
+        raw = self.raw(item)
+        try:
+            return self.siamese.modality.prepare(raw)
+        except DataError as error:
+            if not isinstance(item, (str, Path)):
+                raise
+            raise DataError(f"{item}: {error}") from error
 
     def raw(self, item: Input) -> object:
         """What the modality prepares: a path is read, a picture or an array stays as it is."""
@@ -215,7 +256,7 @@ def _may_be_replaced(path: Path) -> bool:
     names = {entry.name for entry in path.iterdir()}
     if not names:
         return True
-    if not names <= {MANIFEST, CALIBRATION, *FILES} or MANIFEST not in names:
+    if not names <= {MANIFEST, CALIBRATION, COHORT, *FILES} or MANIFEST not in names:
         return False
     return b'"fingerprint"' in (path / MANIFEST).read_bytes()
 
@@ -249,6 +290,18 @@ def _require_own(calibration: Calibration, mark: str, path: Path) -> None:
             f"The calibration in {path} must be of the model {mark}. Got one of "
             f"{calibration.fingerprint}. Calibrate this model."
         )
+
+
+def _cohort(calibration: Calibration, data: bytes | None, dim: int, path: Path) -> Cohort | None:
+    """The cohort that a calibration names, if it names one."""
+    if calibration.normalisation is None:
+        return None
+    if data is None:
+        raise BundleError(
+            f"{path} must hold the cohort that its scores are normalised by. Got no {COHORT}. "
+            "Calibrate again with --cohort, or restore it from a copy."
+        )
+    return Cohort.from_bytes(data, calibration.normalisation, dim, where=str(path / COHORT))
 
 
 def _json(value: object) -> bytes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twinlens.calibration import Calibration, Scale
+from twinlens.calibration import Calibration, Scale, not_calibrated
 from twinlens.config import Config
 
 
@@ -30,18 +31,77 @@ def card(
         ("What it is", _what(config, fingerprint)),
         ("What it was trained on", _data(evidence)),
         ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
-        ("What a score means", _decisions(calibration)),
+        ("What a score means", _decisions(calibration, evidence)),
         ("How training went", _training(evidence)),
-        ("What it must not be used for", _LIMITS),
+        ("What it must not be used for", _bullets(unfit_for(config, evidence, calibration))),
     )
     return "\n".join(f"## {title}\n\n{text}\n" for title, text in sections if text)
 
 
-_LIMITS = (
-    "The figures hold for inputs like those of the test: other cameras, scanners, people or "
-    "conditions need a test and a calibration of their own (`twinlens evaluate`, `twinlens "
-    "calibrate`). A score is not a probability."
-)
+def unfit_for(
+    config: Config, evidence: Mapping[str, Any], calibration: Calibration | None
+) -> list[str]:
+    """What the model must not be used for, as what is known of it says; in words.
+
+    Args:
+        config: resolved.
+        evidence: as `fit` makes it.
+        calibration: what a score means, if that is known.
+    """
+    train: Mapping[str, int] = evidence.get("split", {}).get("train", {})
+    learned = (
+        f" It learned from {train['examples']:,} examples of {train['identities']:,} identities of "
+        f"{evidence['data']['name']}."
+        if train
+        else ""
+    )
+    limits = [
+        f"Other inputs than {config.modality.name} files like those it was tested on: other "
+        "cameras, scanners, people or conditions need a test and a calibration of their own "
+        f"(twinlens evaluate, twinlens calibrate).{learned}"
+    ]
+    if calibration is None:
+        return [*limits, f"Decisions of any kind. {not_calibrated(evidence)}"]
+    return limits + _undecidable(calibration)
+
+
+_IMPOSTORS = {
+    "all": "of strangers and of imitations together; of either alone it may be above",
+    "strangers": "of strangers; nothing is promised of forgeries and other imitations",
+    "imitations": "of imitations (forgeries); nothing is promised of strangers",
+}
+
+
+def _undecidable(calibration: Calibration) -> list[str]:
+    """What a calibration makes no promise of."""
+    scale, data = calibration.scale(calibration.scales[0].references), calibration.data
+    kind = "strangers" if data.get("imitations") == 0 else str(data["impostors"])
+    refused = [str(refusal) for one in calibration.scales for refusal in one.refusals]
+    limits: list[str] = []
+    if scale.points:
+        least = scale.points[-1].fmr
+        limits += [
+            f"Decisions that need a false match rate below {least:g}: that is the lowest promised, "
+            f"{_IMPOSTORS[kind]}. It rests on {data['identities']:,} identities of {data['name']}.",
+            f"Search among many by that threshold: the rate is one of single comparisons, so that "
+            f"among {math.ceil(1 / least):,} strangers about one is taken for the same.",
+        ]
+    if not scale.rejections:
+        limits.append(
+            'Relying on "different" where a match that is missed does harm: no false non-match '
+            "rate is promised (twinlens calibrate --fnmr)."
+        )
+    if refused:
+        limits.append(f"What was refused: {' '.join(refused)}")
+    return [
+        *limits,
+        f"Probabilities where matches are rarer or more frequent than {calibration.prior:g} of "
+        "all comparisons, unless that is stated (--prior).",
+    ]
+
+
+def _bullets(texts: Sequence[str]) -> str:
+    return "\n".join(f"* {text}" for text in texts)
 
 
 def _what(config: Config, fingerprint: str) -> str:
@@ -85,9 +145,9 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
     return "\n".join([*head, *rows, *without]).strip()
 
 
-def _decisions(calibration: Calibration | None) -> str:
+def _decisions(calibration: Calibration | None, evidence: Mapping[str, Any]) -> str:
     if calibration is None:
-        return "Not calibrated: a score orders comparisons and no more. Run `twinlens calibrate`."
+        return f"A score orders comparisons and no more. {not_calibrated(evidence)}"
     head = [
         f"Calibrated on {calibration.data['identities']:,} identities of "
         f"{calibration.data['name']}, which training did not see. Probabilities take "
@@ -100,12 +160,15 @@ def _decisions(calibration: Calibration | None) -> str:
 def _promises(scale: Scale) -> str:
     against = f"{scale.references} reference{'s' if scale.references > 1 else ''}"
     rows = [
-        f"| {p.fmr:g} | {p.threshold:.4g} | {p.measured:.2g}, bound {p.bound:.2g} | "
-        f"{p.fnmr.value:.2g} ({p.fnmr.low:.2g} to {p.fnmr.high:.2g}) |"
-        for p in scale.points
+        f"| {promised} | {p.threshold:.4g} | {p.measured:.2g}, bound {p.bound:.2g} | "
+        f"{other.value:.2g} ({other.low:.2g} to {other.high:.2g}) |"
+        for p, promised, other in (
+            *((p, f"same: false match rate {p.fmr:g}", p.fnmr) for p in scale.points),
+            *((p, f"different: false non-match rate {p.fnmr:g}", p.fmr) for p in scale.rejections),
+        )
     ]
     head = [
-        f"| false match rate, against {against} | threshold | measured | false non-match rate |",
+        f"| promised, against {against} | threshold | measured | rate of the other error |",
         "| --- | --- | --- | --- |",
     ]
     return "\n".join([*(head + rows if rows else []), *(f"\n{r}" for r in scale.refusals)])

@@ -112,23 +112,32 @@ class CalibrationConfig:
 
     Attributes:
         fmr: false match rates to promise; a threshold is sought for each.
+        fnmr: false non-match rates to promise, if any: "different" is then answered below a
+            threshold with such a promise only.
         confidence: of all these promises together.
         prior: share of matches among the comparisons to be made; probabilities depend on it.
         references: numbers of reference examples that an input may be compared with.
         combine: how the scores against several references become one; "relative" is their mean
             less how alike the references are to one another.
+        normalise: scores against a cohort of other identities before anything is made of them:
+            by the reference's (z), the questioned one's (t), both (s), or both and the most alike
+            of the cohort only (adaptive_s). Training takes the cohort from its own identities;
+            `twinlens calibrate` from --cohort, or as the model has it.
     """
 
     fmr: tuple[float, ...] = (0.01,)
+    fnmr: tuple[float, ...] = ()
     confidence: float = 0.95
     prior: float = 0.5
     references: tuple[int, ...] = (1,)
     combine: Literal["mean", "max", "median", "relative"] = "mean"
+    normalise: Literal["none", "z", "t", "s", "adaptive_s"] = "none"
 
     def __post_init__(self) -> None:
         require(len(self.fmr) > 0, "calibration.fmr", "at least one rate", self.fmr)
-        for rate in self.fmr:
-            require(0 < rate < 1, "calibration.fmr", "rates between 0 and 1", rate)
+        for name in ("fmr", "fnmr"):
+            for rate in getattr(self, name):
+                require(0 < rate < 1, f"calibration.{name}", "rates between 0 and 1", rate)
         for name in ("confidence", "prior"):
             value = getattr(self, name)
             require(0 < value < 1, f"calibration.{name}", "between 0 and 1", value)

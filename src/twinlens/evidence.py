@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinlens.calibration import Calibration
+from twinlens.calibration import Calibration, Cohort, normalised_by
 from twinlens.data.cache import ArrayStore
 from twinlens.data.duplicates import identity_hash
 from twinlens.data.splits import SideAudit, Splits
@@ -43,13 +43,16 @@ class Run:
     content: Mapping[str, str]
 
 
-def evidence_of(run: Run, siamese: Siamese, calibration: Calibration | None) -> dict[str, Any]:
+def evidence_of(
+    run: Run, siamese: Siamese, calibration: Calibration | None, cohort: Cohort | None
+) -> dict[str, Any]:
     """All that is known about a run: on whom it was trained, how it went, how good it is.
 
     Args:
         run: that has ended.
         siamese: the network that it gave.
         calibration: what its scores mean, which is tested too.
+        cohort: that it normalises scores by, if it does.
     """
     named = run.sides.sides()
     train = run.sides.train
@@ -64,7 +67,7 @@ def evidence_of(run: Run, siamese: Siamese, calibration: Calibration | None) -> 
         },
         "training": _run_facts(run.trainer),
         "history": run.trainer.history.thinned(),
-        "evaluation": _test(run, siamese, calibration),
+        "evaluation": _test(run, siamese, calibration, cohort),
         "doctor": [dataclasses.asdict(finding) for finding in _findings(run, siamese)],
     }
 
@@ -96,14 +99,23 @@ def _run_facts(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _test(run: Run, siamese: Siamese, calibration: Calibration | None) -> Mapping[str, Any]:
+def _test(
+    run: Run, siamese: Siamese, calibration: Calibration | None, cohort: Cohort | None
+) -> Mapping[str, Any]:
     """The figures on the test side, or why there are none."""
     test, store, seed = run.sides.test, run.stores.test, run.trainer.config.seed
     if store is None:
         return {"absent": "no identities were kept for a test (data.test_share)"}
     embeddings = embed_store(siamese, store, np.arange(len(test)))
     try:
-        figures = evaluate_dataset(embeddings, test, siamese, calibration=calibration, seed=seed)
+        figures = evaluate_dataset(
+            embeddings,
+            test,
+            siamese,
+            calibration=calibration,
+            normalised=normalised_by(siamese, calibration, cohort),
+            seed=seed,
+        )
     except EvidenceError as error:
         return {"absent": str(error)}
     return figures.to_dict()

@@ -14,7 +14,8 @@ import torch
 from twinlens.assemble import build_modality, build_siamese
 from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle, fingerprint
-from twinlens.calibration import Calibration
+from twinlens.calibration import Calibration, Cohort
+from twinlens.calibration.normalise import draw_cohort
 from twinlens.config import Config, from_table, resolved, to_table
 from twinlens.data.cache import ArrayStore, default_cache_folder, open_store
 from twinlens.data.dataset import Dataset
@@ -28,7 +29,7 @@ from twinlens.losses.base import Loss
 from twinlens.registry import build
 from twinlens.settle import NONE, settle
 from twinlens.siamese import Siamese
-from twinlens.tasks.calibrate import calibration_of
+from twinlens.tasks.calibrate import calibration_of, cohort_facts
 from twinlens.training.checkpoint import read_header
 from twinlens.training.examiner import Examiner
 from twinlens.training.history import Listener, Progress, Silent
@@ -81,21 +82,33 @@ def fit(
         config = run.trainer.config
         train = dataclasses.replace(config.train, precision=run.trainer.state.precision)
         config = dataclasses.replace(config, train=train)
-        calibration, absent = _calibrated(run, siamese, config)
+        cohort = _cohort(run, siamese, config)
+        calibration, absent = _calibrated(run, siamese, config, cohort)
         bundle = Bundle.save(
             out,
             siamese=siamese,
             config=config,
-            evidence={**evidence_of(run, siamese, calibration), **absent},
+            evidence={**evidence_of(run, siamese, calibration, cohort), **absent},
             calibration=calibration,
+            cohort=cohort,
             overwrite=overwrite,
         )
         discard(folder)
     return bundle
 
 
+def _cohort(run: Run, siamese: Siamese, config: Config) -> Cohort | None:
+    """Some of those trained on, where scores are to be normalised by them."""
+    if config.calibration.normalise == "none":
+        return None
+    train = run.sides.train
+    chosen = draw_cohort(train.owners(), np.random.default_rng(config.seed))
+    embeddings = embed_store(siamese, run.stores.train, chosen)
+    return Cohort(embeddings, cohort_facts(train.subset(chosen)))
+
+
 def _calibrated(
-    run: Run, siamese: Siamese, config: Config
+    run: Run, siamese: Siamese, config: Config, cohort: Cohort | None
 ) -> tuple[Calibration | None, dict[str, str]]:
     """What scores mean, by the identities kept for it; else a line for the evidence: why not."""
     side, store = run.sides.calibration, run.stores.calibration
@@ -115,6 +128,7 @@ def _calibrated(
             siamese,
             fingerprint=mark,
             settings=config.calibration,
+            cohort=cohort,
             seed=config.seed,
         )
     except EvidenceError as error:

@@ -95,6 +95,18 @@ class Store(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """Whatever scores embeddings; larger = more alike."""
+
+    def score(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Row by row. [n, dim], [n, dim] -> [n]."""
+        ...
+
+    def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Every row with every row. [n, dim], [m, dim] -> [n, m]."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Comparisons, and the units that they depend on.
@@ -161,8 +173,9 @@ class Decision:
         prior: share of matches among the comparisons that are made.
         same: True, False, or None = unsure, which is an answer too.
         fmr: false match rate promised for the answer "same"; None where none could be.
-        threshold: scores of at least this are the same; None where costs decide.
+        threshold: that decided; scores below it are not the same. None where costs decide.
         why: in words.
+        fnmr: false non-match rate promised for the answer "different"; None where none could be.
     """
 
     score: float
@@ -172,6 +185,7 @@ class Decision:
     fmr: float | None
     threshold: float | None
     why: str
+    fnmr: float | None = None
 
     @property
     def word(self) -> str:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from populations import independent, people
-from twinlens.calibration.operating import OperatingPoint, Refusal, Thresholds
+from twinlens.calibration import OperatingPoint, Refusal, RejectionPoint
+from twinlens.calibration.operating import Thresholds
 from twinlens.errors import DataError
 from twinlens.types import Compared
 
@@ -44,7 +45,7 @@ def test_a_promise_is_not_paid_too_dearly() -> None:
 
 def test_few_people_can_promise_little() -> None:
     found = refusal(people(5, np.random.default_rng(0)), 0.001)
-    assert found.smallest_fmr > 0.1
+    assert found.smallest_rate > 0.1
     assert found.identities == 5
     assert found.identities_needed > 100
     assert "more identities" in str(found)
@@ -53,12 +54,12 @@ def test_few_people_can_promise_little() -> None:
 def test_what_a_refusal_asks_for_is_about_enough() -> None:
     rng = np.random.default_rng(2)
     found = refusal(people(25, rng, examples=2), 0.01)
-    assert found.smallest_fmr > 0.01
+    assert found.smallest_rate > 0.01
     assert 25 < found.identities_needed < 2000
     assert found.comparisons_needed > found.comparisons
     enough = people(min(2 * found.identities_needed, 500), rng, examples=2)
     assert promise(enough, 0.01).bound <= 0.01
-    smallest = found.smallest_fmr * 1.01  # what it says it can promise, it can
+    smallest = found.smallest_rate * 1.01  # what it says it can promise, it can
     assert promise(people(25, np.random.default_rng(2), examples=2), smallest).bound <= smallest
 
 
@@ -94,3 +95,60 @@ def test_equal_scores_are_accepted_or_refused_together() -> None:
 def test_scores_that_are_not_finite_are_refused() -> None:
     with pytest.raises(DataError, match="finite"):
         Thresholds(independent(np.array([1.0, np.nan]), np.zeros(3)))
+
+
+def rejection(compared: Compared, fnmr: float) -> RejectionPoint:
+    found = Thresholds(compared).rejection_point(fnmr, 0.95)
+    assert isinstance(found, RejectionPoint)
+    return found
+
+
+def test_promises_for_different_hold_on_people_never_seen() -> None:
+    rng = np.random.default_rng(10)
+    held: list[bool] = []
+    for _ in range(150):
+        point = rejection(people(60, rng, examples=3), 0.2)
+        new = people(60, rng, examples=3)
+        held.append(float(np.mean(new.scores[new.same] < point.threshold)) <= 0.2)
+    assert np.mean(held) >= 0.90  # as above
+
+
+def test_a_promise_for_different_is_not_paid_too_dearly() -> None:
+    point = rejection(people(300, np.random.default_rng(11), examples=3), 0.1)
+    assert point.bound <= 0.1
+    assert 0.5 * 0.1 < point.measured < 0.1
+    assert point.identities == 300
+    assert point.comparisons == 900
+
+
+def test_both_promises_mirror_one_another() -> None:
+    rng = np.random.default_rng(12)
+    genuine, impostors = rng.normal(1, 1, 700), rng.normal(-1, 1, 1500)
+    there, mirrored = independent(genuine, impostors), independent(-impostors, -genuine)
+    for rate in (0.3, 0.05, 0.01):
+        one = Thresholds(there).operating_point(rate, 0.95)
+        other = Thresholds(mirrored).rejection_point(rate, 0.95)
+        assert isinstance(one, OperatingPoint) and isinstance(other, RejectionPoint)
+        assert one.threshold == pytest.approx(-other.threshold)
+        assert (one.bound, one.measured) == (other.bound, other.measured)
+        assert one.fnmr.value == pytest.approx(other.fmr.value, abs=2e-3)
+
+
+def test_few_people_can_promise_little_for_different() -> None:
+    found = Thresholds(people(8, np.random.default_rng(0))).rejection_point(0.01, 0.95)
+    assert isinstance(found, Refusal)
+    assert found.error == "false non-match"
+    assert (found.identities, found.comparisons) == (8, 80)
+    assert found.smallest_rate > 0.1
+    assert found.identities_needed > 100
+    assert "false non-match rate of 0.01" in str(found) and "80 genuine" in str(found)
+    # genuine comparisons grow with the identities, not with their square
+    assert found.comparisons_needed == pytest.approx(10 * found.identities_needed, rel=0.02)
+
+
+def test_without_any_error_the_lowest_genuine_score_is_the_threshold() -> None:
+    genuine = np.linspace(2, 3, 597)
+    point = rejection(independent(genuine, np.linspace(0, 1.9, 50)), 0.01)
+    assert point.measured == 0.0
+    assert point.threshold == 2.0  # a score at it is not below it
+    assert point.fmr.value == 0.0 and point.fmr.high > 0.0

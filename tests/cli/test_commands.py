@@ -132,13 +132,13 @@ def test_bad_rows_of_pairs_are_all_named(run: Run, model: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "columns left and right"),
+        ("", "must have rows"),
         ("left;same\n", "Add right"),
         ("left,right\n", "must have rows"),
         ("left,left,right\na,b,c\n", "each column once"),
         ("left,right,score\na,b,1\n", "which are added"),
         ("left,right\na,b,c\n", "must have 2 fields"),
-        ('left,right\n"a,b\n', "must be CSV"),
+        ('left,right\n"a,b\n', "well-formed CSV"),
     ],
 )
 def test_a_wrong_table_of_pairs_is_one_clear_line(
@@ -179,6 +179,10 @@ def test_the_report_is_one_page_of_its_own(
         (["compare", "nowhere", "a", "b"], ["nowhere", "not there"]),
         (["compare", "MODEL"], ["two inputs"]),
         (["compare", "MODEL", "a", "--pairs", "b"], ["two inputs"]),
+        (
+            ["compare", "MODEL", "--pairs", "b", "--out", "c.csv", "--explain", "d.png"],
+            ["--explain", "Got --pairs"],
+        ),
         (["compare", "MODEL", "a.png", "b.png"], ["a.png"]),
         (["evaluate", "MODEL", "nowhere"], ["nowhere"]),
         (["embed", "MODEL", "nowhere", "--out", "v.npy"], ["nowhere"]),
@@ -409,6 +413,9 @@ def test_calibrate_compare_verify_and_evaluate_with_decisions(
     code, out, _ = run("verify", calibrated, "-r", a, "-r", a, "-q", a, "--json")
     verified = json.loads(out)
     assert (code, verified["decision"], verified["references_used"]) == (0, "same", 2)
+    page = tmp_path / "case.html"
+    code, out, err = run("verify", calibrated, "-r", a, "-q", b, "--report", page, "--json")
+    assert json.loads(out)["decision"] in page.read_text() and "case.html" in err
     code, out, _ = run("verify", calibrated, "-r", a, "-q", a, "--cost-review", 0)
     assert code == 1 and out.startswith("unsure")
 
@@ -439,3 +446,17 @@ def test_calibrating_on_what_cannot_be_is_one_clear_line(
     write_glyphs(tmp_path / "one", 1, 4, first=900)
     assert_one_clear_line(run("calibrate", model, tmp_path / "one"), "Got 6 and 0")
     assert_one_clear_line(run("verify", model, "-r", "a", "-q", "b"), "twinlens calibrate")
+
+
+def test_scores_normalised_by_a_cohort(run: Run, model: Path, tmp_path: Path) -> None:
+    own, others = tmp_path / "own", tmp_path / "others"
+    write_glyphs(own, 12, 4, first=900)
+    write_glyphs(others, 12, 2, first=2000)
+    calibrate = ["calibrate", model, own, "--fmr", 0.5, "--out", tmp_path / "m"]
+    code, out, _ = run(*calibrate, "--normalise", "s", "--cohort", others)
+    assert code == 0
+    assert "normalised (s) by 24 examples of others" in out
+    again = ["calibrate", tmp_path / "m", own, "--fmr", 0.5, "--normalise", "z"]
+    assert run(*again)[0] == 0  # the model holds its cohort
+    assert_one_clear_line(run(*calibrate[:-1], tmp_path / "n", "--normalise", "z"), "--cohort DATA")
+    assert_one_clear_line(run(*calibrate[:-1], tmp_path / "n", "--cohort", others), "--normalise")

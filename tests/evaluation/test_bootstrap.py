@@ -84,7 +84,7 @@ def test_roc_auc_is_covered_in_the_face_of_identity_effects(
     left = np.concatenate([np.repeat(np.arange(identities), repeats), low])
     right = np.concatenate([np.repeat(np.arange(identities), repeats), high])
     same = left == right
-    covered = naive = 0
+    covered = naive = banded = 0
     # genuine: N(1.5, 1 + 0.25); impostor: N(0, 2 · 0.25 + 1), identity effects in both
     truth = norm.cdf(1.5 / np.sqrt(1.25 + 1.5))
     for _ in range(runs):
@@ -95,9 +95,15 @@ def test_roc_auc_is_covered_in_the_face_of_identity_effects(
         for kind in ("identity", "none"):
             units = (left, right) if kind == "identity" else (np.arange(len(left)),) * 2
             compared = Compared(scores, same, *units, units[0].max() + 1, kind, identities)
-            found = verification_metrics(compared, order, rng)[0]["roc_auc"]
+            metrics, _, band = verification_metrics(compared, order, rng)
+            found = metrics["roc_auc"]
+            place = int(np.searchsorted(band.fmr, 0.1))
+            accepted_from = np.sqrt(1.5) * norm.isf(band.fmr[place])
+            missed = norm.cdf((accepted_from - 1.5) / np.sqrt(1.25))
+            banded += kind == "identity" and band.low[place] <= missed <= band.high[place]
             hit = found.low <= truth <= found.high
             covered += hit and kind == "identity"
             naive += hit and kind == "none"
     assert 0.87 <= covered / runs <= 1.0
+    assert 0.87 <= banded / runs <= 1.0
     assert naive < covered - 10  # resampling comparisons promises too much

@@ -15,7 +15,7 @@ from blobs import Cosine, blobs
 from twinlens.atomic import WriteError
 from twinlens.errors import TwinlensError
 from twinlens.evaluation.pictures import PicturePair, data_uri
-from twinlens.evaluation.plots import det_plot
+from twinlens.evaluation.plots import det_plot, histogram_plot, roc_plot
 from twinlens.evaluation.report import write_report
 from twinlens.evaluation.result import Curve, Evaluation
 from twinlens.evaluation.suite import Caps, evaluate_embeddings
@@ -159,6 +159,41 @@ def test_a_plot_without_errors_says_so() -> None:
     plot = det_plot(Curve((0.1, 0.5), (1.0, 0.0), (0.0, 0.0)))
     assert "no threshold makes both kinds of error" in plot.caption
     assert len(plot.rows) == 2
+
+
+def test_curves_have_bands_and_their_numbers(evaluation: Evaluation) -> None:
+    band = evaluation.band
+    assert band is not None
+    for plot, value in ((roc_plot, lambda y: f"{1 - y:.4f}"), (det_plot, lambda y: f"{y:.5f}")):
+        bare, banded = plot(evaluation.curve), plot(evaluation.curve, band)
+        assert "pointwise" in banded.caption and "95 %" in banded.caption
+        assert "pointwise" not in bare.caption
+        assert banded.columns[-2:] == ("from", "to")
+        assert banded.svg.count("<path") > bare.svg.count("<path")  # what is filled
+        assert banded.rows[-1][2] == value(band.fnmr[-1])
+        low, high = sorted((value(band.low[-1]), value(band.high[-1])))
+        assert sorted(banded.rows[-1][3:]) == [low, high]
+
+
+def test_a_row_of_the_histogram_counts_several_bins(evaluation: Evaluation) -> None:
+    plot = histogram_plot(evaluation.histogram, ("genuine", "impostor"))
+    assert len(plot.rows) == 20
+    counted = [sum(int(row[i].replace(",", "")) for row in plot.rows) for i in (2, 3)]
+    assert counted == [evaluation.genuine_pairs, evaluation.impostor_pairs]
+    assert [row[1] for row in plot.rows[:-1]] == [row[0] for row in plot.rows[1:]]
+
+
+def test_a_page_says_what_not_to_do_and_reads_on_paper_and_on_a_phone(
+    tmp_path: Path, evaluation: Evaluation
+) -> None:
+    made = write_report(
+        tmp_path / "p.html", evaluation, title="t", facts={}, audit=AUDIT, unfit=["Faces."]
+    )
+    text = made.read_text()
+    assert "What the model must not be used for" in words(text)
+    assert "<li>Faces.</li>" in text
+    assert "class=stacked" in text and 'data-name="identities"' in text
+    assert "::details-content" in text  # numbers beside plots are printed, too
 
 
 def test_numbers_beside_a_plot_are_thinned_with_both_ends_kept() -> None:

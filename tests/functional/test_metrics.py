@@ -44,6 +44,22 @@ def test_by_hand() -> None:
     assert tar_at_fmr(scores, same, 0.5) == (1.0, 0.6)
 
 
+@given(tied_comparisons(), st.integers(0, 2**31))
+def test_a_whole_curve_is_that_of_each_rate_alone(
+    compared: tuple[FloatArray, BoolArray], seed: int
+) -> None:
+    order = ScoreOrder.of(*compared)
+    rng = np.random.default_rng(seed)
+    weights = [
+        rng.integers(0, 3, len(o)) * 1.0 for o in (order.genuine_order, order.impostor_order)
+    ]
+    fmrs = np.array([0.0, 0.01, 0.1, 1 / 3, 0.5, 2 / 3, 0.9, 1.0])
+    for rates in (order.weigh(), order.weigh(*weights)):
+        if rates.is_defined:
+            expected = [1 - rates.tar_at_fmr(fmr)[0] for fmr in fmrs]
+            np.testing.assert_allclose(rates.fnmr_at_fmrs(fmrs), expected, atol=1e-12)
+
+
 def test_without_any_error() -> None:
     scores, same = np.array([0.9, 0.8, 0.2, 0.1]), np.array([True, True, False, False])
     assert roc_auc(scores, same) == 1.0

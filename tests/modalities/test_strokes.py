@@ -122,3 +122,26 @@ def test_augmentation_derives_movement_anew() -> None:
     kept = found.shape[1] - len(DERIVED)
     assert torch.allclose(found[:, kept:], derive(found[:, :2], found[:, kept - 1 : kept]))
     assert not torch.allclose(found, values, atol=0.1)
+
+
+def test_a_straightened_stretch_tells_nothing_and_the_rest_is_as_it_was() -> None:
+    count = 80
+    rng = np.random.default_rng(0)
+    path = path_of(count, pressure=rng.random(count), down=(np.arange(count) % 10 > 2) * 1.0)
+    modality = Strokes(points=count, columns=("down", "pressure"))
+    array = modality.prepare(path)
+    gone = np.zeros(count, np.bool_)
+    gone[30:50] = True
+    found = modality.straightened(array, gone)
+    kept = 5  # x, y, down, pressure and the duration
+    np.testing.assert_allclose(found[:kept, ~gone], array[:kept, ~gone], atol=1e-6)
+    inside = found[:, 29:51]
+    for row in (0, 1, 3):
+        np.testing.assert_allclose(np.diff(inside[row], 2), 0, atol=1e-5)
+    np.testing.assert_array_equal(found[2], array[2])  # where the pen was down is kept
+    assert modality.down(found).tolist() == (array[2] >= 0.5).tolist()
+    assert not np.allclose(found[kept:, 35:45], array[kept:, 35:45], atol=0.01)
+    np.testing.assert_allclose(
+        modality.straightened(array, np.zeros(count, np.bool_)), array, atol=1e-5
+    )
+    assert Strokes(points=9, columns=()).down(array[:3, :9]).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,16 +12,19 @@ import numpy as np
 import pytest
 
 from drawings import write_glyphs
-from twinlens.bundle import CALIBRATION, Bundle
-from twinlens.calibration import Costs
+from twinlens.bundle import CALIBRATION, COHORT, Bundle
+from twinlens.calibration import Costs, Question
 from twinlens.config import CalibrationConfig
 from twinlens.data.manifest import read_dataset
-from twinlens.errors import BundleError, DataError, EvidenceError
-from twinlens.tasks.calibrate import calibrate
+from twinlens.errors import BundleError, ConfigError, DataError, EvidenceError
+from twinlens.tasks import verify_report
+from twinlens.tasks.calibrate import calibrate, cohort_of
+from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.comparisons import compare_all
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import report
 from twinlens.tasks.verify import verify
+from twinlens.tasks.verify_report import Case, report_case
 
 LOOSE = CalibrationConfig(fmr=(0.4,), references=(1, 2))
 
@@ -145,15 +149,28 @@ def test_one_identity_carries_nothing(bundle: Bundle, tmp_path: Path) -> None:
 def test_a_rate_that_the_data_cannot_carry_is_refused(bundle: Bundle, own: Path) -> None:
     found = calibrate(bundle, own, settings=CalibrationConfig(fmr=(0.4, 0.0001)))
     (refusal,) = found.scale(1).refusals
-    assert refusal.fmr == 0.0001
+    assert refusal.rate == 0.0001
     assert refusal.identities_needed > 1000
     assert found.scale(1).points[0].fmr == 0.4
 
 
 def test_earlier_calibrations_are_remembered(calibrated: Path, own: Path) -> None:
-    again = calibrate(Bundle.load(calibrated), own, settings=CalibrationConfig(fmr=(0.5,)))
+    settings = CalibrationConfig(fmr=(0.5,), fnmr=(0.0001,))
+    again = calibrate(Bundle.load(calibrated), own, settings=settings)
     assert [before["name"] for before in again.earlier] == [own.name]
-    assert again.earlier[0]["refused"] == []
+    assert again.earlier[0]["refused"] == again.earlier[0]["refused_fnmr"] == []
+    assert again.repeats == 1
+    third = calibrate(dataclasses.replace(Bundle.load(calibrated), calibration=again), own)
+    assert third.earlier[1]["refused_fnmr"] == [0.0001]
+    assert third.repeats == 2
+
+
+def test_calibrations_on_other_identities_do_not_count_as_another_try(
+    calibrated: Path, strangers: Path
+) -> None:
+    elsewhere = calibrate(Bundle.load(calibrated), strangers)
+    assert len(elsewhere.earlier) == 1
+    assert elsewhere.repeats == 0
 
 
 def test_evaluation_holds_promises_against_others(
@@ -165,12 +182,85 @@ def test_evaluation_holds_promises_against_others(
     assert decisions is not None
     assert decisions.min_cllr <= decisions.cllr
     (promise,) = decisions.promises
-    assert promise.fmr == 0.4
+    assert promise.rate == 0.4
     assert promise.came.low <= promise.came.value <= promise.came.high
     again = type(tested.evaluation).from_dict(json.loads(json.dumps(tested.evaluation.to_dict())))
     assert again == tested.evaluation
     with pytest.raises(EvidenceError, match="did not see"):
         evaluate(model, own)  # calibrated on: its promises would be tried on themselves
+
+
+NORMALISED = CalibrationConfig(fmr=(0.4,), references=(1, 2), normalise="adaptive_s")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve glyphs for a cohort."""
+    return write_glyphs(tmp_path_factory.mktemp("others"), 12, 2, first=2000)
+
+
+def test_normalised_scores_are_those_of_every_task(
+    bundle: Bundle, own: Path, others: Path, strangers: Path, tmp_path: Path
+) -> None:
+    cohort = cohort_of(bundle, others)
+    assert len(cohort.embeddings) == 24
+    found = calibrate(bundle, own, settings=NORMALISED, cohort=cohort)
+    Bundle.save(
+        tmp_path / "m",
+        siamese=bundle.siamese,
+        config=bundle.config,
+        evidence=bundle.evidence,
+        calibration=found,
+        cohort=cohort,
+    )
+    model = Bundle.load(tmp_path / "m")
+    a, b, c = sorted((strangers / "class100").iterdir())[:3]
+    score = model.score(a, b)
+    assert score == pytest.approx(model.score(b, a), abs=1e-5)
+    assert score != pytest.approx(bundle.score(a, b), abs=0.01)
+    assert compare(model, a, b)["score"] == score
+    assert verify(model, [a], b).scores[0] == pytest.approx(score, abs=1e-4)
+    assert verify(model, [a, b], c).decision.score == pytest.approx(
+        (model.score(a, c) + model.score(b, c)) / 2, abs=1e-4
+    )
+    (tmp_path / "pairs.csv").write_text(f"left,right\n{a},{b}\n")
+    compare_file(model, tmp_path / "pairs.csv", tmp_path / "out.csv")
+    kept = (tmp_path / "out.csv").read_text().splitlines()[1].split(",")
+    assert float(kept[2]) == pytest.approx(score, abs=1e-4)
+    assert kept[4] == model.calibration.decide(score).word  # type: ignore[union-attr]
+    tested = evaluate(model, strangers)
+    ids = [example.id for example in tested.dataset.examples]
+    worst = tested.evaluation.false_matches[0]
+    pair = strangers / ids[worst.left], strangers / ids[worst.right]
+    assert worst.score == pytest.approx(model.score(*pair), abs=1e-4)
+    with pytest.raises(EvidenceError, match="did not see"):
+        evaluate(model, others)  # scores are relative to them
+
+
+def test_a_cohort_is_of_other_identities_and_belongs_to_its_model(
+    bundle: Bundle, own: Path, others: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="--cohort"):
+        calibrate(bundle, own, settings=NORMALISED)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(others, mixed)
+    shutil.copytree(own / "class503", mixed / "class503")
+    with pytest.raises(EvidenceError, match="class503 in both"):
+        calibrate(bundle, own, settings=NORMALISED, cohort=cohort_of(bundle, mixed))
+    cohort = cohort_of(bundle, others)
+    calibration = calibrate(bundle, own, settings=NORMALISED, cohort=cohort)
+    parts = {"siamese": bundle.siamese, "config": bundle.config, "evidence": bundle.evidence}
+    for given, word in (
+        (None, "Got no cohort"),
+        (dataclasses.replace(cohort, embeddings=cohort.embeddings[:5]), "Got another"),
+    ):
+        with pytest.raises(BundleError, match=word):
+            Bundle.save(tmp_path / "m", **parts, calibration=calibration, cohort=given)
+        assert not (tmp_path / "m").exists()
+    Bundle.save(tmp_path / "m", **parts, calibration=calibration, cohort=cohort)
+    (tmp_path / "m" / COHORT).write_bytes(b"changed")
+    with pytest.raises(BundleError, match="changed or damaged"):
+        Bundle.load(tmp_path / "m")
 
 
 def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own: Path) -> None:
@@ -182,7 +272,52 @@ def test_verify_uses_the_references_that_were_promised_for(calibrated: Path, own
     assert found.decision.score == pytest.approx(np.mean(found.scores))
     alone = verify(model, files[:1], files[3])
     assert alone.scores[0] == pytest.approx(found.scores[0], abs=1e-5)
-    assert verify(model, files[:1], files[3], costs=Costs(review=0.0)).decision.same is None
+    free = Question(costs=Costs(review=0.0))
+    assert verify(model, files[:1], files[3], question=free).decision.same is None
+
+
+def test_a_case_is_one_page_with_all_that_it_rests_on(
+    calibrated: Path, own: Path, tmp_path: Path
+) -> None:
+    model = Bundle.load(calibrated)
+    files = sorted((own / "class500").iterdir())
+    other = min((own / "class501").iterdir())
+    case = Case(files[:3], other, verify(model, files[:3], other))
+    text = report_case(model, case, tmp_path / "case.html").read_text()
+    decision = case.found.decision
+    for expected in (
+        f"class501/00.png: {decision.word}",
+        f"{decision.probability:.4f}, where 0.5 of such comparisons are matches",
+        "2 of 3",
+        *(f"score {score:.4f}" for score in case.found.scores),
+        "not used: the model is not calibrated for as many references",
+        "taking away as much at random by",
+        "same: false match rate 0.4",
+        "30 identities",
+        "What the model must not be used for",
+        model.fingerprint,
+    ):
+        assert expected in text, expected
+    assert text.count("data:image/png;base64,") == 4 + 2  # inputs, and differences from two
+    assert "<script" not in text and not re.search(r'(src|href)="(?!#|data:)', text)
+    bare = dataclasses.replace(model, calibration=None)
+    with pytest.raises(EvidenceError, match="not calibrated"):
+        report_case(bare, case, tmp_path / "none.html")
+
+
+def test_a_case_of_other_inputs_shows_no_differences(
+    calibrated: Path, own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(bundle: Bundle) -> None:
+        raise ConfigError("cannot be taken apart")
+
+    model = Bundle.load(calibrated)
+    files = sorted((own / "class500").iterdir())
+    case = Case(files[:1], files[1], verify(model, files[:1], files[1]))
+    monkeypatch.setattr(verify_report, "parts_of", refuse)
+    text = report_case(model, case, tmp_path / "case.html").read_text()
+    assert "Inputs of image cannot be taken apart" in text
+    assert text.count("data:image/png;base64,") == 2
 
 
 def test_a_model_without_calibration_says_why(bundle: Bundle, own: Path) -> None:

@@ -2,97 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from twinlens.calibration.maps import Map, best_map
-from twinlens.calibration.operating import OperatingPoint, Refusal, Thresholds
-from twinlens.errors import BundleError, ConfigError, EvidenceError
-from twinlens.functional.probability import cllr, min_cllr, probability
+from twinlens.calibration.normalise import Cohort, Normalisation, Normalised
+from twinlens.calibration.question import Answers, Question, Rule
+from twinlens.calibration.scale import Scale
+from twinlens.errors import BundleError, EvidenceError
 from twinlens.plain import from_plain, to_plain
-from twinlens.settings import require
-from twinlens.types import Compared, Decision, FloatArray
+from twinlens.types import Decision, FloatArray, Scorer
 
 Combine = Literal["mean", "max", "median", "relative"]
-
-
-@dataclass(frozen=True, slots=True)
-class Costs:
-    """What a wrong answer costs, and what it costs to have a person look, in any one unit."""
-
-    false_match: float = 1.0
-    false_non_match: float = 1.0
-    review: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("false_match", "false_non_match"):
-            require(getattr(self, name) > 0, f"cost of a {name}", "above 0", getattr(self, name))
-        if self.review is not None:
-            require(self.review >= 0, "cost of a review", "at least 0", self.review)
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What scores mean when an input is compared with a number of references.
-
-    Attributes:
-        references: how many.
-        map: score -> log-likelihood ratio.
-        points: for each false match rate that can be promised, by ascending threshold.
-        refusals: the rates that cannot.
-        genuine, impostors: comparisons behind it.
-        identities: behind the genuine comparisons.
-        cllr, min_cllr: of the map on the calibration comparisons, and the least possible.
-    """
-
-    references: int
-    map: Map
-    points: tuple[OperatingPoint, ...]
-    refusals: tuple[Refusal, ...]
-    genuine: int
-    impostors: int
-    identities: int
-    cllr: float
-    min_cllr: float
-
-    @classmethod
-    def fit(
-        cls, compared: Compared, *, references: int, fmrs: Sequence[float], confidence: float
-    ) -> Scale:
-        """Fit a map and find a threshold for each rate.
-
-        Several rates are several promises: each is made at 1 - (1 - confidence) / how many, so that
-        all hold together at `confidence` (Bonferroni).
-
-        Args:
-            compared: of both truths, of identities that nothing else was fitted on.
-            references: behind each score.
-            fmrs: false match rates, each in (0, 1).
-            confidence: of all promises together.
-
-        Raises:
-            DataError: a score is not finite.
-            EvidenceError: scores are all equal, or comparisons all of one truth.
-        """
-        thresholds = Thresholds(compared)
-        found = best_map(compared)
-        each = 1 - (1 - confidence) / len(fmrs)
-        answers = [thresholds.operating_point(fmr, each) for fmr in sorted(fmrs, reverse=True)]
-        llr = found.llr(compared.scores)
-        return cls(
-            references=references,
-            map=found,
-            points=tuple(answer for answer in answers if isinstance(answer, OperatingPoint)),
-            refusals=tuple(answer for answer in answers if isinstance(answer, Refusal)),
-            genuine=int(compared.same.sum()),
-            impostors=int((~compared.same).sum()),
-            identities=compared.evidence,
-            cllr=cllr(llr, compared.same),
-            min_cllr=min_cllr(compared.scores, compared.same),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +31,7 @@ class Calibration:
         data: on what: name, examples, identities (hashes of their names), kind of impostors.
         earlier: calibrations that this one replaces, as `data` with their refusals: a promise
             that was sought until it was found is worth less.
+        normalisation: of the scores, before anything is made of them; None where there is none.
     """
 
     fingerprint: str
@@ -117,6 +41,7 @@ class Calibration:
     confidence: float
     data: Mapping[str, Any]
     earlier: tuple[Mapping[str, Any], ...] = ()
+    normalisation: Normalisation | None = None
 
     def scale(self, references: int = 1) -> Scale:
         """Of the most references that are calibrated, at most as many as given.
@@ -133,66 +58,44 @@ class Calibration:
             )
         return fitting[-1]
 
-    def probability(
-        self, scores: FloatArray, *, references: int = 1, prior: float | None = None
-    ) -> FloatArray:
-        """Probability that each comparison is of the same. [n] -> [n]."""
-        prior = self.prior if prior is None else _checked_prior(prior)
-        return probability(self.scale(references).map.llr(scores), prior)
+    def answers(
+        self, scores: FloatArray, question: Question | None = None, *, references: int = 1
+    ) -> Answers:
+        """What is answered to many scores at once, without the reasons. [n].
+
+        Args and errors as `decide`.
+        """
+        return self._rule(question, references).answers(np.asarray(scores))
 
     def decide(
-        self,
-        score: float,
-        *,
-        references: int = 1,
-        prior: float | None = None,
-        fmr: float | None = None,
-        costs: Costs | None = None,
+        self, score: float, question: Question | None = None, *, references: int = 1
     ) -> Decision:
-        """Same, different or unsure.
-
-        With costs: the answer of least expected cost. With `fmr`: by the threshold of that rate.
-        Else by all operating points: "same" from the highest threshold on, "different" under the
-        lowest where that is the likelier answer, too; unsure in between, or where no rate could be
-        promised.
+        """Same, different or unsure, and why; see `Question`.
 
         Args:
             score: a model's score; of several references the combined one.
+            question: how to decide; by all promises when None.
             references: behind the score.
-            prior: share of matches, when another than the calibration's.
-            fmr: a false match rate that was promised.
-            costs: of errors and of a review.
 
         Raises:
-            ConfigError: no such rate was promised; says why.
+            ConfigError: the question names a rate that was not promised; says why.
+            EvidenceError: the model is not calibrated for so few references.
         """
-        scale = self.scale(references)
-        prior = self.prior if prior is None else _checked_prior(prior)
-        p = float(probability(scale.map.llr(np.array([score])), prior)[0])
-        if costs is not None:
-            same, why = _by_costs(p, costs)
-            return Decision(score, p, prior, same, None, None, why)
-        points = scale.points if fmr is None else (_promised(scale, fmr),)
-        if not points:
-            why = "no false match rate could be promised: " + " ".join(map(str, scale.refusals))
-            return Decision(score, p, prior, None, None, None, why)
-        lowest, highest = points[0], points[-1]
-        if score >= highest.threshold:
-            return Decision(score, p, prior, True, highest.fmr, highest.threshold, _met(highest))
-        if score < lowest.threshold and p > 0.5:
-            why = (
-                f"likelier the same than not, yet below the threshold {lowest.threshold:.4g} from "
-                f"which a false match rate of {lowest.fmr:g} can be promised"
-            )
-            return Decision(score, p, prior, None, None, None, why)
-        if score < lowest.threshold:
-            why = f"below the threshold {lowest.threshold:.4g}, under which {_missed(lowest)}"
-            return Decision(score, p, prior, False, lowest.fmr, lowest.threshold, why)
-        why = (
-            f"between the thresholds {lowest.threshold:.4g} (false match rate {lowest.fmr:g}) and "
-            f"{highest.threshold:.4g} ({highest.fmr:g})"
+        return self._rule(question, references).decision(score)
+
+    def _rule(self, question: Question | None, references: int) -> Rule:
+        return Rule(self.scale(references), question or Question(), self.prior)
+
+    @property
+    def repeats(self) -> int:
+        """How many earlier calibrations saw some of the same identities, or a file of that name."""
+        mine = set(self.data.get("identity_hashes", ()))
+        return sum(
+            bool(mine & set(before.get("identity_hashes", ())))
+            if mine
+            else before.get("name") == self.data.get("name")
+            for before in self.earlier
         )
-        return Decision(score, p, prior, None, None, None, why)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -212,6 +115,27 @@ class Calibration:
                 "A calibration must hold what Calibration.to_dict wrote. "
                 f"Got a problem with {error}. Calibrate again."
             ) from error
+
+
+def normalised_by(
+    scorer: Scorer, calibration: Calibration | None, cohort: Cohort | None
+) -> Normalised | None:
+    """The scorer that a calibration takes its scores from; None where it takes them as they are."""
+    if calibration is None or calibration.normalisation is None or cohort is None:
+        return None
+    return Normalised(scorer, calibration.normalisation.method, cohort.embeddings)
+
+
+def not_calibrated(evidence: Mapping[str, Any]) -> str:
+    """What to say where a model has no calibration.
+
+    Args:
+        evidence: of the model.
+    """
+    why = evidence.get("not_calibrated", "it was saved without a calibration")
+    return (
+        f"The model is not calibrated: {str(why).rstrip('.')}. Run twinlens calibrate MODEL DATA."
+    )
 
 
 def combined(scores: FloatArray, how: Combine, mutual: FloatArray) -> FloatArray:
@@ -236,49 +160,3 @@ def combined(scores: FloatArray, how: Combine, mutual: FloatArray) -> FloatArray
         return np.median(scores, axis=1)
     mean = scores.mean(axis=1)
     return mean - mutual if how == "relative" and scores.shape[1] > 1 else mean
-
-
-def _promised(scale: Scale, fmr: float) -> OperatingPoint:
-    for point in scale.points:
-        if point.fmr == fmr:
-            return point
-    refused = [str(refusal) for refusal in scale.refusals if refusal.fmr == fmr]
-    known = ", ".join(f"{point.fmr:g}" for point in scale.points) or "none"
-    raise ConfigError(
-        refused[0]
-        if refused
-        else f"--fmr must be a rate that the model was calibrated for: {known}. Got {fmr:g}. "
-        f"Calibrate it with --fmr {fmr:g}."
-    )
-
-
-def _by_costs(p: float, costs: Costs) -> tuple[bool | None, str]:
-    """The answer of least expected cost; a review where it costs less than either."""
-    expected: dict[bool | None, float] = {
-        True: (1 - p) * costs.false_match,
-        False: p * costs.false_non_match,
-    }
-    if costs.review is not None:
-        expected[None] = costs.review
-    same = min(expected, key=lambda answer: expected[answer])
-    words = {True: "same", False: "different", None: "review"}
-    told = ", ".join(f"{words[answer]} {cost:.3g}" for answer, cost in expected.items())
-    return same, f"least expected cost: {told}"
-
-
-def _met(point: OperatingPoint) -> str:
-    return (
-        f"at or above the threshold {point.threshold:.4g}: at most {point.fmr:g} of comparisons of "
-        f"different identities get there, at {point.confidence:.4g} confidence (measured "
-        f"{point.measured:.2g}, bound {point.bound:.2g}, from {point.identities:,} identities)"
-    )
-
-
-def _missed(point: OperatingPoint) -> str:
-    fnmr = point.fnmr
-    return f"{fnmr.value:.2g} of comparisons of the same lie ({fnmr.low:.2g} to {fnmr.high:.2g})"
-
-
-def _checked_prior(prior: float) -> float:
-    require(0 < prior < 1, "prior", "between 0 and 1", prior)
-    return prior

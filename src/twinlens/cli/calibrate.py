@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from twinlens.bundle import Bundle
-from twinlens.calibration import Calibration, Scale
+from twinlens.calibration import Calibration, OperatingPoint, RejectionPoint, Scale
 from twinlens.cli.options import AsJson, Model, Plugins, load_plugins
 from twinlens.cli.progress import counting
 from twinlens.config import CalibrationConfig
-from twinlens.tasks.calibrate import calibrate
+from twinlens.errors import ConfigError
+from twinlens.tasks.calibrate import calibrate, cohort_of
 
 REFUSED = 1
 
@@ -30,6 +31,10 @@ def calibrate_command(
         list[float] | None,
         typer.Option(help="False match rate to promise; may be repeated."),
     ] = None,
+    fnmr: Annotated[
+        list[float] | None,
+        typer.Option(help="False non-match rate to promise for different; may be repeated."),
+    ] = None,
     confidence: Annotated[
         float | None, typer.Option(help="Of all promises together, between 0 and 1.")
     ] = None,
@@ -43,6 +48,14 @@ def calibrate_command(
     combine: Annotated[
         Literal["mean", "max", "median", "relative"] | None,
         typer.Option(help="How the scores against several references become one."),
+    ] = None,
+    normalise: Annotated[
+        Literal["none", "z", "t", "s", "adaptive_s"] | None,
+        typer.Option(help="How scores are normalised by a cohort of other identities."),
+    ] = None,
+    cohort: Annotated[
+        Path | None,
+        typer.Option(help="Folder or table of that cohort; else the one that the model holds."),
     ] = None,
     impostors: Annotated[
         Literal["all", "strangers", "imitations"],
@@ -65,21 +78,36 @@ def calibrate_command(
     Bundle.require_free(place, overwrite=overwrite or out is None)
     given: dict[str, Any] = {
         "fmr": tuple(fmr) if fmr else None,
+        "fnmr": tuple(fnmr) if fnmr else None,
         "confidence": confidence,
         "prior": prior,
         "references": tuple(references) if references else None,
         "combine": combine,
+        "normalise": normalise,
     }
     changed = {name: value for name, value in given.items() if value is not None}
     settings: CalibrationConfig = dataclasses.replace(bundle.config.calibration, **changed)
+    if cohort is not None and settings.normalise == "none":
+        raise ConfigError(
+            "--cohort must go with --normalise. Got none. Name z, t, s or adaptive_s."
+        )
     with counting("embedding") as progress:
-        found = calibrate(bundle, data, settings=settings, impostors=impostors, progress=progress)
+        members = cohort_of(bundle, cohort, progress=progress) if cohort else bundle.cohort
+        found = calibrate(
+            bundle,
+            data,
+            settings=settings,
+            impostors=impostors,
+            cohort=members,
+            progress=progress,
+        )
     Bundle.save(
         place,
         siamese=bundle.siamese,
         config=dataclasses.replace(bundle.config, calibration=settings),
         evidence=bundle.evidence,
         calibration=found,
+        cohort=members,
         overwrite=overwrite or out is None,
     )
     typer.echo(json.dumps(found.to_dict(), indent=2) if as_json else _summary(found, place))
@@ -89,12 +117,18 @@ def calibrate_command(
 
 def _summary(found: Calibration, place: Path) -> str:
     lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
+    if found.normalisation is not None:
+        lines.append(
+            f"Scores are normalised ({found.normalisation.method}) by "
+            f"{found.normalisation.data['members']:,} examples of "
+            f"{found.normalisation.data['name']}."
+        )
     for scale in found.scales:
         lines += _described(scale)
-    if found.earlier:
+    if found.repeats:
         lines.append(
-            f"This is calibration {len(found.earlier) + 1} of the model. A promise that is sought "
-            "until it is found is worth less than one made at once."
+            f"This is calibration {found.repeats + 1} on these identities. A promise that is "
+            "sought until it is found is worth less than one made at once."
         )
     return "\n".join(lines)
 
@@ -106,10 +140,21 @@ def _described(scale: Scale) -> list[str]:
         f"{scale.impostors:,} impostor comparisons; {scale.map.name} map, "
         f"Cllr {scale.cllr:.3f} bits (least possible {scale.min_cllr:.3f}).",
         *(
-            f"  false match rate {point.fmr:g} at {point.confidence:.4g} confidence: threshold "
-            f"{point.threshold:.4f}, bound {point.bound:.2g}, measured {point.measured:.2g}, "
-            f"false non-match rate {point.fnmr}"
+            f"  same: false match rate {point.fmr:g} {_grounds(point)}, false non-match rate "
+            f"{point.fnmr}"
             for point in scale.points
+        ),
+        *(
+            f"  different: false non-match rate {point.fnmr:g} {_grounds(point)}, false match "
+            f"rate {point.fmr}"
+            for point in scale.rejections
         ),
         *(f"  refused: {refusal}" for refusal in scale.refusals),
     ]
+
+
+def _grounds(point: OperatingPoint | RejectionPoint) -> str:
+    return (
+        f"at {point.confidence:.4g} confidence: threshold {point.threshold:.4f}, bound "
+        f"{point.bound:.2g}, measured {point.measured:.2g}"
+    )

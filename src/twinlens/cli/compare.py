@@ -16,15 +16,16 @@ from twinlens.cli.options import (
     CostFalseNonMatch,
     CostReview,
     Fmr,
+    Fnmr,
     Model,
     Plugins,
     Prior,
-    costs_of,
     load_plugins,
+    question_of,
 )
 from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
-from twinlens.tasks.compare import Asked, compare, compare_file
+from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.explain import explain, write_explanation
 
 
@@ -45,6 +46,7 @@ def compare_command(
     ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
+    fnmr: Fnmr = None,
     cost_false_match: CostFalseMatch = None,
     cost_false_non_match: CostFalseNonMatch = None,
     cost_review: CostReview = None,
@@ -56,16 +58,21 @@ def compare_command(
     A larger score is more alike. A model that is not calibrated gives scores only.
     """
     load_plugins(plugin)
-    asked = Asked(prior, fmr, costs_of(cost_false_match, cost_false_non_match, cost_review))
+    if explain_to is not None and pairs is not None:
+        raise ConfigError(
+            "--explain must go with two inputs, which it draws. Got --pairs. Compare the two in "
+            "question by themselves."
+        )
+    question = question_of(prior, fmr, fnmr, cost_false_match, cost_false_non_match, cost_review)
     if pairs is not None and out is not None and a is None:
         bundle = Bundle.load(model)
         with counting("embedding") as progress:
-            count = compare_file(bundle, pairs, out, asked=asked, progress=progress)
+            count = compare_file(bundle, pairs, out, question=question, progress=progress)
         facts = {"pairs": count, "out": str(out), "model": bundle.fingerprint}
         typer.echo(json.dumps(facts) if as_json else f"{out}: {count:,} pairs scored.")
     elif pairs is None and out is None and a is not None and b is not None:
         bundle = Bundle.load(model)
-        facts = {**compare(bundle, a, b, asked=asked), "left": a, "right": b}
+        facts = {**compare(bundle, a, b, question=question), "left": a, "right": b}
         if explain_to is not None:
             facts["explanation"] = _explained(bundle, Path(a), Path(b), explain_to)
         typer.echo(json.dumps(facts) if as_json else _summary(facts))
@@ -79,7 +86,7 @@ def compare_command(
 def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
     """Write the picture; what its test says."""
     found = explain(bundle, a, b)
-    write_explanation(out, found, a, b)
+    write_explanation(out, bundle, found, a, b)
     return {
         "picture": str(out),
         "deletion": found.deletion,
@@ -96,12 +103,12 @@ def _summary(facts: Mapping[str, Any]) -> str:
             f"{facts['prior']:g}), {score}, {facts['why']}; model {facts['model']}."
         )
     else:
-        text = f"{score}; not calibrated: {facts['not_calibrated']}. See twinlens calibrate."
+        text = f"{score}. {facts['not_calibrated']}"
     if explained := facts.get("explanation"):
         verdict = "" if explained["trusted"] else " Do not rely on it."
         text += (
-            f"\n{explained['picture']}: covering what it points at lowers the score by "
-            f"{explained['deletion']:.4f}, covering as much at random by "
+            f"\n{explained['picture']}: taking away what it points at lowers the score by "
+            f"{explained['deletion']:.4f}, taking away as much at random by "
             f"{explained['random_deletion']:.4f}.{verdict}"
         )
     return text

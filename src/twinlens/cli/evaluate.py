@@ -16,6 +16,9 @@ from twinlens.evaluation.result import Decisions, Evaluation
 from twinlens.tasks.evaluate import Tested, evaluate
 from twinlens.tasks.report import report
 
+_SHORT = {"false match": "fmr", "false non-match": "fnmr"}
+_OTHER = {"false match": "false non-match", "false non-match": "false match"}
+
 
 def evaluate_command(
     model: Model,
@@ -106,7 +109,8 @@ def _decisions(found: Decisions) -> list[str]:
         f"{'cllr':26} {found.cllr:.4f} bits (least possible {found.min_cllr:.4f})",
         f"{'ece':26} {found.ece:.4f} (prior {found.prior:g})",
         *(
-            f"{f'fmr promised {p.fmr:g}':26} {p.came}, {p.verdict}; false non-match rate {p.fnmr}"
+            f"{f'{_SHORT[p.error]} promised {p.rate:g}':26} {p.came}, {p.verdict}; "
+            f"{_OTHER[p.error]} rate {p.other}"
             for p in found.promises
         ),
     ]

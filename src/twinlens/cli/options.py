@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from twinlens.calibration import Costs
+from twinlens.calibration import Costs, Question
 from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
@@ -35,7 +35,12 @@ Prior = Annotated[
     typer.Option(help="Share of matches among such comparisons; else that of the calibration."),
 ]
 Fmr = Annotated[
-    float | None, typer.Option(help="Decide by the threshold of this promised false match rate.")
+    float | None,
+    typer.Option(help="Answer same by the threshold of this promised false match rate."),
+]
+Fnmr = Annotated[
+    float | None,
+    typer.Option(help="Answer different by the threshold of this promised false non-match rate."),
 ]
 CostFalseMatch = Annotated[
     float | None, typer.Option(help="Decide by least expected cost: of a wrong match (else 1).")
@@ -48,21 +53,27 @@ CostReview = Annotated[
 ]
 
 
-def costs_of(
-    false_match: float | None, false_non_match: float | None, review: float | None
-) -> Costs | None:
-    """The costs that the command line names; None when it names none.
+def question_of(
+    prior: float | None,
+    fmr: float | None,
+    fnmr: float | None,
+    cost_false_match: float | None,
+    cost_false_non_match: float | None,
+    cost_review: float | None,
+) -> Question:
+    """How the command line asks to decide; by costs where it names one.
 
     Raises:
-        ConfigError: a cost is out of range.
+        ConfigError: a number is out of range.
     """
-    if false_match is None and false_non_match is None and review is None:
-        return None
-    return Costs(
-        1.0 if false_match is None else false_match,
-        1.0 if false_non_match is None else false_non_match,
-        review,
-    )
+    costs = None
+    if (cost_false_match, cost_false_non_match, cost_review) != (None, None, None):
+        costs = Costs(
+            1.0 if cost_false_match is None else cost_false_match,
+            1.0 if cost_false_non_match is None else cost_false_non_match,
+            cost_review,
+        )
+    return Question(prior, fmr, fnmr, costs)
 
 
 def load_plugins(paths: Sequence[Path] | None) -> None:

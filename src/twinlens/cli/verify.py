@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +15,15 @@ from twinlens.cli.options import (
     CostFalseNonMatch,
     CostReview,
     Fmr,
+    Fnmr,
     Model,
     Plugins,
     Prior,
-    costs_of,
     load_plugins,
+    question_of,
 )
 from twinlens.tasks.verify import Verification, verify
+from twinlens.tasks.verify_report import Case, report_case
 
 NO = 1
 
@@ -32,8 +35,12 @@ def verify_command(
         list[str], typer.Option("--reference", "-r", help="Of the claimed identity; repeatable.")
     ],
     questioned: Annotated[str, typer.Option("--questioned", "-q", help="To be decided on.")],
+    page: Annotated[
+        Path | None, typer.Option("--report", help="HTML page to write; replaced if it exists.")
+    ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
+    fnmr: Fnmr = None,
     cost_false_match: CostFalseMatch = None,
     cost_false_non_match: CostFalseNonMatch = None,
     cost_review: CostReview = None,
@@ -42,17 +49,14 @@ def verify_command(
 ) -> None:
     """Decide: same (exit 0), different or unsure (exit 1)."""
     load_plugins(plugin)
+    question = question_of(prior, fmr, fnmr, cost_false_match, cost_false_non_match, cost_review)
     bundle = Bundle.load(model)
-    found = verify(
-        bundle,
-        reference,
-        questioned,
-        prior=prior,
-        fmr=fmr,
-        costs=costs_of(cost_false_match, cost_false_non_match, cost_review),
-    )
+    found = verify(bundle, reference, questioned, question=question)
     facts = {**found.to_dict(), "questioned": questioned, "references": reference}
     typer.echo(json.dumps(facts) if as_json else _summary(found, reference))
+    if page is not None:
+        report_case(bundle, Case(reference, questioned, found), page)
+        typer.echo(f"report: {page}", err=as_json)
     if found.decision.same is not True:
         raise typer.Exit(NO)
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinlens.evaluation.inputs import Scorer
-from twinlens.types import BoolArray, FloatArray, IntArray
+from twinlens.types import BoolArray, FloatArray, IntArray, Scorer
 
 MOST_GENUINE = 200_000
 MOST_IMPOSTORS = 500_000

@@ -16,7 +16,7 @@ from twinlens.functional.probability import (
     probability,
     reliability,
 )
-from twinlens.types import Compared
+from twinlens.types import Compared, Interval
 
 
 def decision_figures(
@@ -34,11 +34,20 @@ def decision_figures(
     probabilities, weights = probability(llr, prior), balanced_weights(same, prior)
     impostors, genuine = compared.chosen(~same), compared.chosen(same)
     matches, misses = Dependence(impostors), Dependence(genuine)
+
+    def rates(threshold: float) -> tuple[Interval, Interval]:
+        return (
+            matches.rate(np.flatnonzero(impostors.scores >= threshold)),
+            misses.rate(np.flatnonzero(genuine.scores < threshold)),
+        )
+
     promises: list[Promise] = []
     for point in scale.points:
-        came = matches.rate(np.flatnonzero(impostors.scores >= point.threshold))
-        fnmr = misses.rate(np.flatnonzero(genuine.scores < point.threshold))
-        promises.append(Promise(point.fmr, point.threshold, came, fnmr))
+        fmr, fnmr = rates(point.threshold)
+        promises.append(Promise(point.fmr, point.threshold, fmr, fnmr))
+    for point in scale.rejections:
+        fmr, fnmr = rates(point.threshold)
+        promises.append(Promise(point.fnmr, point.threshold, fnmr, fmr, "false non-match"))
     promised, came, share = reliability(probabilities, same, weights)
     return Decisions(
         prior,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from twinlens.errors import EvidenceError
-from twinlens.evaluation.inputs import Scorer, check_embeddings
+from twinlens.evaluation.inputs import check_embeddings
 from twinlens.evaluation.result import Drift
-from twinlens.types import FloatArray, IntArray
+from twinlens.types import FloatArray, IntArray, Scorer
 
 MOST = 500
 """Examples of each side that are compared; more are drawn from."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinlens.evaluation.inputs import Scorer
 from twinlens.evaluation.one_shot import one_shot_accuracy
-from twinlens.types import FloatArray, IntArray, Interval
+from twinlens.types import FloatArray, IntArray, Interval, Scorer
 
 WAYS, SHOTS = (5, 20), (1, 5)
 

@@ -1,25 +1,11 @@
-"""What an evaluation takes, and the check of it."""
+"""The check of what an evaluation takes."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import numpy as np
 
 from twinlens.errors import DataError
 from twinlens.types import FloatArray, IntArray
-
-
-class Scorer(Protocol):
-    """Whatever scores embeddings; larger = more alike."""
-
-    def score(self, a: FloatArray, b: FloatArray) -> FloatArray:
-        """Row by row. [n, dim], [n, dim] -> [n]."""
-        ...
-
-    def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
-        """Every row with every row. [n, dim], [m, dim] -> [n, m]."""
-        ...
 
 
 def check_embeddings(

@@ -10,8 +10,8 @@ import numpy as np
 from twinlens.errors import EvidenceError
 from twinlens.evaluation.bootstrap import FEWEST_UNITS, mean_interval
 from twinlens.evaluation.comparisons import score_pairs
-from twinlens.evaluation.inputs import Scorer, check_embeddings
-from twinlens.types import FloatArray, IntArray, Interval
+from twinlens.evaluation.inputs import check_embeddings
+from twinlens.types import FloatArray, IntArray, Interval, Scorer
 
 _PAIRS_AT_ONCE = 1_000_000
 """Comparisons of episodes listed at once: 16 MB of positions."""

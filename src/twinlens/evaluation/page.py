@@ -64,17 +64,32 @@ details table { font-size: 0.8rem; } details th, details td { padding: 0.2rem 0.
 .side { flex: 1; min-width: 0; aspect-ratio: 1; display: flex; align-items: center;
   justify-content: center; background: #fff; border: 1px solid var(--line); border-radius: 4px;
   overflow: hidden; }
+.tiles { display: grid; gap: 1.2rem;
+  grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
+.tiles.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
+.tiles.wide .side { aspect-ratio: 2; }
+.tiles figcaption { margin-top: 0.4rem; overflow-wrap: anywhere; }
 .side img { width: 100%; height: 100%; object-fit: contain; }
 .side span { color: #555; font-size: 0.8rem; padding: 0.5rem; overflow-wrap: anywhere; }
 ul { padding-left: 1.1rem; margin: 0.5rem 0; } li { margin: 0.2rem 0; max-width: 44rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+.scroll + .facts { margin-top: 1.2rem; }
 @media (max-width: 40rem) { body { padding-top: 1.5rem; } .facts th { width: 8rem; }
-  .bar { width: 5rem; } .meaning { display: none; } }
+  .meaning { display: none; }
+  .stacked thead { display: none; } .stacked tr { display: block; padding: 0.5rem 0;
+    border-bottom: 1px solid var(--line); }
+  .stacked tbody tr > * { display: flex; justify-content: space-between; gap: 1rem; border: 0;
+    padding: 0.15rem 0; text-align: right; }
+  .stacked td::before { content: attr(data-name); color: var(--quiet); text-align: left; } }
 @media print { :root { color-scheme: light; --paper: #fff; --ink: #000; --quiet: #555;
   --line: #ccc; --wash: #f3f4f4; --genuine: #1f6fb2; --impostor: #b9531a; }
-  body { max-width: none; padding: 0; font-size: 10.5pt; } h2 { break-after: avoid; }
+  body { max-width: none; padding: 0; font-size: 10.5pt; } h2, h3 { break-after: avoid; }
   .plots { grid-template-columns: 1fr 1fr; } tr { break-inside: avoid; }
-  .scroll { overflow: visible; } details { display: none; } }
+  .scroll { overflow: visible; } summary { display: none; } details { margin-top: 0.2rem; }
+  details::details-content { content-visibility: visible; display: block; }
+  details table { font-size: 7pt; } details thead th { font-size: 7pt; white-space: normal; }
+  details th, details td { padding: 0.05rem 0.4rem 0.05rem 0; }
+  .pairs { grid-template-columns: 1fr 1fr 1fr; } }
 """
 
 
@@ -105,18 +120,27 @@ def bullets(texts: Iterable[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in texts) + "</ul>"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of plain texts; the first of each row is its head."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, stacked: bool = True) -> str:
+    """A table of plain texts; the first of each row is its head.
+
+    Args:
+        columns: names.
+        rows: as many texts each.
+        stacked: whether a row becomes a block, a line for each column, where the screen is narrow.
+    """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(
         f'<tr><th scope="row">{escape(first)}</th>'
-        + "".join(f"<td>{escape(text)}</td>" for text in rest)
+        + "".join(
+            f'<td data-name="{escape(name)}"><span>{escape(text)}</span></td>'
+            for name, text in zip(columns[1:], rest, strict=True)
+        )
         + "</tr>"
         for first, *rest in rows
     )
     return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>"
+        f'<div class="scroll"><table{" class=stacked" if stacked else ""}>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -146,12 +170,29 @@ def interval_bar(found: Interval) -> str:
     )
 
 
+def tiles(found: Iterable[tuple[str | None, str]], *, wide: bool = False) -> str:
+    """Pictures, each over its caption.
+
+    Args:
+        found: data URI, or None where there is no picture, and caption.
+        wide: whether each is two pictures side by side.
+    """
+    figures = "".join(
+        '<figure><div class="side">'
+        + (f'<img src="{uri}" alt="">' if uri else "<span>no picture</span>")
+        + f"</div><figcaption>{escape(caption)}</figcaption></figure>"
+        for uri, caption in found
+    )
+    return f'<div class="tiles{" wide" if wide else ""}">{figures}</div>'
+
+
 def figure(plot: Plot) -> str:
     """A plot under its title, over its caption and its numbers."""
+    numbers = table(plot.columns, plot.rows, stacked=False)
     return (
         f"<figure><h3>{escape(plot.title)}</h3>{plot.svg}"
         f"<figcaption>{escape(plot.caption)}</figcaption>"
-        f"<details><summary>The numbers</summary>{table(plot.columns, plot.rows)}</details>"
+        f"<details><summary>The numbers</summary>{numbers}</details>"
         "</figure>"
     )
 

@@ -42,6 +42,16 @@ def data_uri(picture: Path | bytes) -> str | None:
         return None
     paper = Image.new("RGBA", seen.size, "white")
     paper.alpha_composite(seen)
+    return embedded(png(paper.convert("RGB")))
+
+
+def png(picture: Image.Image) -> bytes:
+    """A picture as the bytes of a small PNG file."""
     buffer = io.BytesIO()
-    paper.convert("RGB").save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def embedded(content: bytes) -> str:
+    """The bytes of a PNG file as a data URI, as they are."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from twinlens.errors import TwinlensError
-from twinlens.evaluation.result import Curve, Decisions, Histogram
+from twinlens.evaluation.result import Band, Curve, Decisions, Histogram
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,10 @@ INK, QUIET, GENUINE, IMPOSTOR = "#101112", "#8a8b8c", "#1f6fb2", "#c2571a"
 _VARIABLES = {INK: "--ink", QUIET: "--quiet", GENUINE: "--genuine", IMPOSTOR: "--impostor"}
 _TICKS = (0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 _MOST_ROWS = 24
+_MERGED = 3
+"""Bins of a histogram that are one row of its table."""
+_BAND = 0.2
+"""How dense a band is drawn."""
 _SIZE = (4.6, 3.5)
 """Inches; the page scales it to its column."""
 
@@ -47,8 +51,8 @@ class Plot:
     rows: Rows
 
 
-def roc_plot(curve: Curve) -> Plot:
-    """True accept rate over false match rate.
+def roc_plot(curve: Curve, band: Band | None = None) -> Plot:
+    """True accept rate over false match rate, with the band that it lies in.
 
     Raises:
         TwinlensError: matplotlib is not installed. So for every plot here.
@@ -56,6 +60,9 @@ def roc_plot(curve: Curve) -> Plot:
     fmr, tar = np.array(curve.fmr), 1 - np.array(curve.fnmr)
     figure, axes = _figure()
     axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    if band is not None:
+        low, high = 1 - np.array(band.high), 1 - np.array(band.low)
+        axes.fill_between(band.fmr, low, high, color=GENUINE, alpha=_BAND, linewidth=0)
     axes.plot([*fmr, 0], [*tar, 0], color=GENUINE, linewidth=1.8)
     axes.set(xlabel="false match rate", ylabel="true accept rate")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -63,11 +70,13 @@ def roc_plot(curve: Curve) -> Plot:
     steps = zip(curve.threshold, fmr, tar, strict=True)
     rows = [(f"{t:.4g}", f"{x:.5f}", f"{y:.4f}") for t, x, y in steps]
     caption = "Higher and further left is better; the broken line is chance."
+    if band is not None:
+        columns, rows, caption = (*columns, "from", "to"), _accepted(band), caption + _told(band)
     return Plot("ROC", caption, _svg(figure, "roc", "ROC curve"), columns, _some(rows))
 
 
-def det_plot(curve: Curve) -> Plot:
-    """False non-match over false match rate, both on normal deviate axes.
+def det_plot(curve: Curve, band: Band | None = None) -> Plot:
+    """False non-match over false match rate, both on normal deviate axes, with its band.
 
     Source:
         Martin et al. The DET curve in assessment of detection task performance. Eurospeech 1997.
@@ -77,6 +86,11 @@ def det_plot(curve: Curve) -> Plot:
     figure, axes = _figure()
     low, high = float(ndtri(_TICKS[0])), float(ndtri(_TICKS[-1]))
     axes.plot([low, high], [low, high], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
+    if band is not None:
+        x, below, above = (
+            ndtri(np.clip(side, _TICKS[0], _TICKS[-1])) for side in (band.fmr, band.low, band.high)
+        )
+        axes.fill_between(x, below, above, color=GENUINE, alpha=_BAND, linewidth=0)
     if inner:
         x, y = ndtri(np.array(inner).T)
         axes.plot(x, y, color=GENUINE, linewidth=1.8, marker="o" if len(inner) < 12 else "", ms=3)
@@ -92,7 +106,9 @@ def det_plot(curve: Curve) -> Plot:
         "Lower and further left is better; it crosses the broken line at the equal error rate."
     )
     if not inner:
-        caption += " Empty here: no threshold makes both kinds of error."
+        caption += " No line here: no threshold makes both kinds of error."
+    if band is not None:
+        columns, rows, caption = (*columns, "from", "to"), _missed(band), caption + _told(band)
     return Plot("DET", caption, _svg(figure, "det", "DET curve"), columns, _some(rows))
 
 
@@ -115,7 +131,10 @@ def histogram_plot(found: Histogram, names: tuple[str, str]) -> Plot:
     axes.set(xlabel="score (larger = more alike)", ylabel="share of comparisons", ylim=(0, None))
     axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     columns = ("score from", "to", *names)
-    bins = zip(edges[:-1], edges[1:], found.genuine, found.impostor, strict=True)
+    starts = np.arange(0, len(edges) - 1, _MERGED)  # so that the table is no longer than the others
+    ends = edges[np.minimum(starts + _MERGED, len(edges) - 1)]
+    merged = (np.add.reduceat(np.array(c), starts) for c in (found.genuine, found.impostor))
+    bins = zip(edges[starts], ends, *merged, strict=True)
     rows = [(f"{a:.4g}", f"{b:.4g}", f"{g:,}", f"{i:,}") for a, b, g, i in bins]
     caption = "The less the two overlap, the fewer errors any threshold makes."
     return Plot("Scores", caption, _svg(figure, "scores", "Score histogram"), columns, rows)
@@ -173,6 +192,38 @@ def history_plot(history: Sequence[Mapping[str, Any]]) -> Plot:
     columns = ("step", "loss", "validation")
     caption = "The weights with the best validation score became the model."
     return Plot("Training", caption, _svg(figure, "history", "Loss"), columns, _some(rows))
+
+
+def _told(band: Band) -> str:
+    return (
+        f" The band is the {100 * band.confidence:g} % interval at each false match rate by itself "
+        "(pointwise), from drawing identities again; wider, by the exact binomial over identities, "
+        "where hardly any errs; it ends where the evidence does."
+    )
+
+
+def _accepted(band: Band) -> Rows:
+    """Threshold, false match rate and true accept rate with its interval."""
+    return [
+        (_score(t), f"{x:.5f}", f"{1 - y:.4f}", f"{1 - high:.4f}", f"{1 - low:.4f}")
+        for t, x, y, low, high in _steps(band)
+    ]
+
+
+def _missed(band: Band) -> Rows:
+    """Threshold, false match rate and false non-match rate with its interval."""
+    return [
+        (_score(t), f"{x:.5f}", f"{y:.5f}", f"{low:.5f}", f"{high:.5f}")
+        for t, x, y, low, high in _steps(band)
+    ]
+
+
+def _steps(band: Band) -> Iterator[tuple[float | None, float, float, float, float]]:
+    return zip(band.threshold, band.fmr, band.fnmr, band.low, band.high, strict=True)
+
+
+def _score(threshold: float | None) -> str:
+    return "above all" if threshold is None else f"{threshold:.4g}"
 
 
 def _figure() -> tuple[Figure, Axes]:

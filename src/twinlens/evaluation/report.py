@@ -43,6 +43,7 @@ def write_report(
     pairs: Sequence[PicturePair] = (),
     examples: Sequence[Path] | None = None,
     undecided: Sequence[str] = (),
+    unfit: Sequence[str] = (),
     drift: Drift | None = None,
 ) -> Path:
     """Write an evaluation as one page that needs nothing beside it.
@@ -58,6 +59,7 @@ def write_report(
         examples: file of each example that was evaluated, by position; with it the page shows the
             worst comparisons.
         undecided: why rates cannot be promised, or why there is no calibration.
+        unfit: what the model must not be used for.
         drift: of new inputs.
 
     Returns:
@@ -77,6 +79,7 @@ def write_report(
         _pairs("Two comparisons" if len(pairs) == 2 else "Comparisons", pairs),
         _plots(evaluation, history),
         _worst(evaluation, examples),
+        page.section("What the model must not be used for", page.bullets(unfit)) if unfit else "",
         _split(audit),
         _method(evaluation),
     ]
@@ -129,12 +132,18 @@ def _metrics(evaluation: Evaluation) -> str:
             f'<tr><th scope="row">{escape(title)}</th><td class="number">{found.value:.4f}</td>'
             f'<td><span class="number">{found.low:.4f} – {found.high:.4f}</span>'
             f"<small>{escape(found.method)}</small></td>"
-            f"<td>{page.interval_bar(found)}</td>"
+            f'<td class="meaning">{page.interval_bar(found)}</td>'
             f'<td class="quiet meaning">{escape(meaning)}</td></tr>'
         )
     head = "".join(
-        f'<th scope="col"{" class=meaning" if name == "what it says" else ""}>{name}</th>'
-        for name in ("measure", "value", "95 % interval", "0 to 1", "what it says")
+        f'<th scope="col"{shown}>{name}</th>'
+        for name, shown in (
+            ("measure", ""),
+            ("value", ""),
+            ("95 % interval", ""),
+            ("0 to 1", " class=meaning"),
+            ("what it says", " class=meaning"),
+        )
     )
     parts = [
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
@@ -150,13 +159,13 @@ def _decisions(found: Decisions | None, undecided: Sequence[str]) -> str:
     """Whether what was promised on other identities came true on these."""
     parts: list[str] = []
     if found is not None and found.promises:
-        columns = ("false match rate", "threshold", "what came", "false non-match rate", "held")
+        columns = ("promised", "threshold", "what came", "rate of the other error", "held")
         rows = [
             (
-                f"{p.fmr:g}",
+                f"{p.error} rate {p.rate:g}",
                 f"{p.threshold:.4g}",
                 str(p.came),
-                str(p.fnmr),
+                str(p.other),
                 p.verdict,
             )
             for p in found.promises
@@ -214,7 +223,8 @@ def _drift(found: Drift | None) -> str:
 def _plots(evaluation: Evaluation, history: Sequence[Mapping[str, Any]]) -> str:
     found = [histogram_plot(evaluation.histogram, _kinds(evaluation))]
     if evaluation.kind != "triplets":  # no single threshold means anything for triplets
-        found = [roc_plot(evaluation.curve), det_plot(evaluation.curve), *found]
+        curve, band = evaluation.curve, evaluation.band
+        found = [roc_plot(curve, band), det_plot(curve, band), *found]
     if evaluation.decisions is not None:
         found.append(reliability_plot(evaluation.decisions))
     if history:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from twinlens.calibration.bounds import Error
 from twinlens.errors import DataError
 from twinlens.plain import from_plain, to_plain
 from twinlens.types import Interval
@@ -24,6 +25,26 @@ class Curve:
     threshold: tuple[float, ...]
     fmr: tuple[float, ...]
     fnmr: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The curve at some false match rates, each with an interval of its own (pointwise).
+
+    Attributes:
+        fmr: bounds on the false match rate, ascending, down to what the evidence can tell.
+        threshold: the lowest that keeps each; None where none does.
+        fnmr: false non-match rate there.
+        low, high: its interval.
+        confidence: of each interval by itself, not of the whole curve.
+    """
+
+    fmr: tuple[float, ...]
+    threshold: tuple[float | None, ...]
+    fnmr: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +72,28 @@ class Extreme:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A promised false match rate, and what came of it.
+    """A promised rate of errors, and what came of it.
 
     Attributes:
-        fmr: promised.
+        rate: promised.
         threshold: that was to keep it.
-        came: false match rate on what is evaluated.
-        fnmr: false non-match rate there.
+        came: the rate on what is evaluated.
+        other: rate of the other error there.
+        error: which was promised.
     """
 
-    fmr: float
+    rate: float
     threshold: float
     came: Interval
-    fnmr: Interval
+    other: Interval
+    error: Error = "false match"
 
     @property
     def verdict(self) -> str:
         """ "held"; "broken"; or above the promise by no more than this test can tell."""
-        if self.came.value <= self.fmr:
+        if self.came.value <= self.rate:
             return "held"
-        return "broken" if self.came.low > self.fmr else "above it, within the noise of this test"
+        return "broken" if self.came.low > self.rate else "above it, within the noise of this test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +108,7 @@ class Decisions:
         brier: Brier score at the prior.
         promised, came, share: the reliability diagram: mean probability in each bin, share of
             matches in it, and weight of the bin.
-        promises: for each operating point.
+        promises: for each threshold with one, of both kinds of error.
     """
 
     prior: float
@@ -158,6 +181,7 @@ class Evaluation:
         decisions: how far a calibration holds; None when the model has none.
         grouped_by: the column that `groups` are of; "" = none.
         groups: errors within each group at the first operating point, the largest FNMR first.
+        band: of the curve; None for triplets.
     """
 
     kind: Literal["embeddings", "pairs", "triplets"]
@@ -177,6 +201,7 @@ class Evaluation:
     decisions: Decisions | None = None
     grouped_by: str = ""
     groups: tuple[GroupErrors, ...] = ()
+    band: Band | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: no NaN, no infinity."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.evaluation.comparisons import distinct
-from twinlens.evaluation.inputs import Scorer
 from twinlens.functional.metrics import map_at_r, recall_at_1
-from twinlens.types import FloatArray, IntArray
+from twinlens.types import FloatArray, IntArray, Scorer
 
 MOST_SCORES = 200_000_000
 """Scores computed at most; beyond, queries are drawn."""

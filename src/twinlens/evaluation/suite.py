@@ -23,7 +23,7 @@ from twinlens.evaluation.comparisons import (
 from twinlens.evaluation.decisions import decision_figures
 from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_name
 from twinlens.evaluation.group_errors import Column, errors_by
-from twinlens.evaluation.inputs import Scorer, check_embeddings
+from twinlens.evaluation.inputs import check_embeddings
 from twinlens.evaluation.result import Evaluation, GroupErrors
 from twinlens.evaluation.retrieval import MOST_SCORES, search_all
 from twinlens.evaluation.verification import (
@@ -33,7 +33,7 @@ from twinlens.evaluation.verification import (
     verification_metrics,
 )
 from twinlens.functional.metrics import ScoreOrder
-from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval, Scorer
 
 EPISODES = 1000
 LARGEST_SHARE = 0.5
@@ -200,7 +200,7 @@ def _evaluation(
     seed: int,
 ) -> Evaluation:
     order = ScoreOrder.of(compared.scores, compared.same)
-    metrics, absent = verification_metrics(compared, order, np.random.default_rng([seed, 1]))
+    metrics, absent, band = verification_metrics(compared, order, np.random.default_rng([seed, 1]))
     false_matches, false_non_matches = extremes(order, compared.scores, *positions)
     return Evaluation(
         kind=kind,
@@ -218,6 +218,7 @@ def _evaluation(
         false_non_matches=false_non_matches,
         seed=seed,
         decisions=None if calibration is None else decision_figures(compared, calibration),
+        band=band,
     )
 
 

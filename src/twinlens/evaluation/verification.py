@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twinlens.evaluation.bootstrap import RESAMPLES, draws, interval
-from twinlens.evaluation.result import Curve, Extreme, Histogram
+from twinlens.evaluation.bootstrap import CONFIDENCE, RESAMPLES, draws, interval
+from twinlens.evaluation.result import Band, Curve, Extreme, Histogram
 from twinlens.functional.metrics import ErrorRates, ScoreOrder
 from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
 
 FALSE_MATCH_RATES = (0.01, 0.001)
 BINS = 60
+BAND_POINTS = 48
 CURVE_POINTS = 120
 """Places on each axis at which the curve is kept; at most twice as many points."""
 EXTREMES = 6
@@ -22,8 +23,11 @@ _MOST_DRAWS = 4 * RESAMPLES
 
 def verification_metrics(
     compared: Compared, order: ScoreOrder, rng: np.random.Generator
-) -> tuple[dict[str, Interval], dict[str, str]]:
-    """ROC-AUC, EER and TAR at each FMR that the evidence carries. -> (metrics, absent)."""
+) -> tuple[dict[str, Interval], dict[str, str], Band]:
+    """ROC-AUC, EER and TAR at each FMR that the evidence carries. -> (metrics, absent, band).
+
+    The band is of the false non-match rate over the false match rate, from the same resamples.
+    """
     absent = {
         f"tar_at_fmr_{fmr:g}": reason
         for fmr in FALSE_MATCH_RATES
@@ -36,14 +40,39 @@ def verification_metrics(
     for fmr in FALSE_MATCH_RATES:
         if f"tar_at_fmr_{fmr:g}" not in absent:
             measures[f"tar_at_fmr_{fmr:g}"] = lambda rates, fmr=fmr: rates.tar_at_fmr(fmr)[0]
-    resampled = _resampled(compared, order, list(measures.values()), rng)
-    metrics = {
-        name: interval(
-            measure(order.weigh()), resampled[:, i], compared.evidence, unit=compared.unit
-        )
-        for i, (name, measure) in enumerate(measures.items())
-    }
-    return metrics, absent
+    fmrs = _band_rates(compared)
+
+    def measured(rates: ErrorRates) -> FloatArray:
+        return np.array([*(m(rates) for m in measures.values()), *rates.fnmr_at_fmrs(fmrs)])
+
+    resampled, rates = _resampled(compared, order, measured, rng), order.weigh()
+    found = [
+        interval(float(value), resampled[:, i], compared.evidence, unit=compared.unit)
+        for i, value in enumerate(measured(rates))
+    ]
+    metrics = dict(zip(measures, found, strict=False))
+    return metrics, absent, _band(rates, fmrs, found[len(measures) :])
+
+
+def _band_rates(compared: Compared) -> FloatArray:
+    """False match rates that a band is shown at: evenly on both scales, none below the rule of 3.
+    """  # fmt: skip
+    least = min(1.0, 3 / max(1, _independent_impostors(compared)))
+    even = np.linspace(0.05, 1, BAND_POINTS // 2)
+    spread = np.geomspace(least, 1, BAND_POINTS // 2)
+    return np.unique(np.round(np.concatenate([even[even >= least], spread]), 9))
+
+
+def _band(rates: ErrorRates, fmrs: FloatArray, found: list[Interval]) -> Band:
+    thresholds = [rates.tar_at_fmr(float(fmr))[1] for fmr in fmrs]
+    return Band(
+        tuple(map(float, fmrs)),
+        tuple(None if math.isinf(threshold) else threshold for threshold in thresholds),
+        tuple(one.value for one in found),
+        tuple(one.low for one in found),
+        tuple(one.high for one in found),
+        CONFIDENCE,
+    )
 
 
 def missing_evidence(compared: Compared, fmr: float) -> str:
@@ -55,22 +84,27 @@ def missing_evidence(compared: Compared, fmr: float) -> str:
     Source:
         ISO/IEC 19795-1:2021, rule of 3.
     """
-    needed = math.ceil(3 / fmr)
-    impostor = ~compared.same
-    left, right = compared.left[impostor], compared.right[impostor]
-    if compared.unit == "component":  # pairs inside a component differ in their examples
-        found, kind = len(left), "impostor pairs"
-    else:
-        low, high = np.minimum(left, right), np.maximum(left, right)
-        found = len(np.unique(low.astype(np.int64) * compared.units + high))
-        plural = "identities" if compared.unit == "identity" else "examples"
-        kind = f"impostor comparisons of different pairs of {plural}"
+    needed, found = math.ceil(3 / fmr), _independent_impostors(compared)
     if found >= needed:
         return ""
+    kind = "impostor pairs"
+    if compared.unit != "component":
+        plural = "identities" if compared.unit == "identity" else "examples"
+        kind = f"impostor comparisons of different pairs of {plural}"
     reason = f"needs at least {needed:,} {kind} (rule of 3: 3 / {fmr:g}); got {found:,}"
     if compared.unit == "identity":
         reason += f", and {math.ceil((1 + math.sqrt(1 + 8 * needed)) / 2)} identities would do"
     return reason
+
+
+def _independent_impostors(compared: Compared) -> int:
+    """Impostor comparisons of different pairs of units."""
+    impostor = ~compared.same
+    left, right = compared.left[impostor], compared.right[impostor]
+    if compared.unit == "component":  # pairs inside a component differ in their examples
+        return len(left)
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    return len(np.unique(low.astype(np.int64) * compared.units + high))
 
 
 def thinned_curve(rates: ErrorRates) -> Curve:
@@ -118,24 +152,24 @@ def extremes(
 def _resampled(
     compared: Compared,
     order: ScoreOrder,
-    measures: list[Callable[[ErrorRates], float]],
+    measured: Callable[[ErrorRates], FloatArray],
     rng: np.random.Generator,
 ) -> FloatArray:
-    """Each measure of `RESAMPLES` draws of the units, [resamples, measures].
+    """What is measured, [k], of `RESAMPLES` draws of the units. -> [resamples, k]
 
     A draw without genuine or impostor comparisons says nothing and is made again, so with very few
     units there may be fewer.
     """
     genuine = _weigher(compared, order.genuine_order)
     impostor = _weigher(compared, order.impostor_order)
-    rows: list[list[float]] = []
+    rows: list[FloatArray] = []
     for drawn in draws(compared.units, rng, _MOST_DRAWS):
         rates = order.weigh(genuine(drawn), impostor(drawn))
         if rates.is_defined:
-            rows.append([measure(rates) for measure in measures])
+            rows.append(measured(rates))
         if len(rows) == RESAMPLES:
             break
-    return np.array(rows).reshape(len(rows), len(measures))
+    return np.array(rows) if rows else np.zeros((0, len(measured(order.weigh()))))
 
 
 def _weigher(compared: Compared, chosen: IntArray) -> Callable[[FloatArray], FloatArray]:

@@ -17,6 +17,9 @@ import numpy.typing as npt
 from twinlens.errors import DataError, EvidenceError
 from twinlens.types import BoolArray, FloatArray, IntArray
 
+_ROUNDING = 1e-12
+"""By which sums of weights may be off."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreOrder:
@@ -157,6 +160,17 @@ class ErrorRates:
         steps = range(len(self.order.thresholds) + 1)
         step = bisect_left(steps, True, key=lambda step: self.fmr(step) <= fmr)
         return 1.0 - self.fnmr(step), self.threshold(step)
+
+    def fnmr_at_fmrs(self, fmrs: FloatArray) -> FloatArray:
+        """False non-match rate at each bound on the false match rate, as `tar_at_fmr`. [k] -> [k]
+
+        All at once, which a bootstrap of whole curves needs.
+        """
+        refused = (1 - fmrs) * self.impostor[-1]  # [k] weight of impostors to refuse at least
+        count = np.searchsorted(self.impostor, refused * (1 - _ROUNDING))
+        step = np.searchsorted(self.order.impostor_below, count)
+        below = np.append(self.order.genuine_below, len(self.genuine) - 1)
+        return self.genuine[below[step]] / self.genuine[-1]
 
 
 def roc_auc(scores: FloatArray, same: npt.ArrayLike, weights: FloatArray | None = None) -> float:

@@ -18,7 +18,7 @@ from twinlens.modalities.base import Array, Modality
 from twinlens.modalities.pen import SUFFIXES, PenPath, read_pen
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least
-from twinlens.types import FloatArray
+from twinlens.types import BoolArray, FloatArray
 
 AUTO = "auto"
 _OPTIONAL = ("down", "pressure", "azimuth", "altitude")
@@ -135,6 +135,30 @@ class Strokes(Modality):
             rows.append(values[None])
         rows.append(np.full((1, self.points), math.log(clock[-1] / 200)))
         return _with_derived(torch.from_numpy(np.concatenate(rows)[None])).float()[0].numpy()
+
+    def straightened(self, prepared: Array, gone: BoolArray) -> Array:
+        """A prepared path with stretches that tell nothing: straight, at an even pace.
+
+        Place and the optional columns (but for down) go in a line from before the stretch to after
+        it; what is derived from them is derived anew.
+
+        Args:
+            prepared: [channels, points].
+            gone: [points] the stretches; not all points.
+        """
+        points = np.arange(prepared.shape[1])
+        base = np.array(prepared[: self._base], np.float64)
+        names = ("x", "y", *self.columns)
+        for row, name in zip(base, names, strict=False):  # the duration stays
+            if name != "down":
+                row[gone] = np.interp(points[gone], points[~gone], row[~gone])
+        return _with_derived(torch.from_numpy(base[None])).float()[0].numpy()
+
+    def down(self, prepared: Array) -> BoolArray:
+        """[points] where the pen is on the paper; everywhere, if that is not known."""
+        if "down" not in self.columns:
+            return np.ones(prepared.shape[1], np.bool_)
+        return np.asarray(prepared[2 + self.columns.index("down")]) >= 0.5
 
     def describe(self, raw: Any) -> Mapping[str, str]:
         return {"columns": ", ".join(raw.columns)}

@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from array import array
-from collections.abc import Iterator, MutableSequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +13,22 @@ import numpy as np
 
 from twinlens.atomic import new_file
 from twinlens.bundle import Bundle, Input
-from twinlens.calibration import Calibration, Costs
+from twinlens.calibration import Question, not_calibrated
 from twinlens.data.cache import Progress
-from twinlens.data.problems import listed
+from twinlens.data.problems import ProblemLog
+from twinlens.data.tables import Table, read_table
 from twinlens.errors import DataError
-from twinlens.types import Decision, FloatArray
+from twinlens.types import FloatArray, IntArray
 
 CHUNK = 8192
 """Pairs scored and written at once."""
 _COLUMNS = ("left", "right")
-_SCORE = "score"
-_ADDED = (_SCORE, "probability", "decision")
+_ADDED = ("score", "probability", "decision")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How to decide; see `Calibration.decide`."""
-
-    prior: float | None = None
-    fmr: float | None = None
-    costs: Costs | None = None
-
-    def of(self, calibration: Calibration, score: float) -> Decision:
-        """The decision on a comparison of two."""
-        return calibration.decide(score, prior=self.prior, fmr=self.fmr, costs=self.costs)
-
-
-def compare(bundle: Bundle, a: Input, b: Input, *, asked: Asked) -> dict[str, Any]:
+def compare(
+    bundle: Bundle, a: Input, b: Input, *, question: Question | None = None
+) -> dict[str, Any]:
     """Compare two inputs. -> score, decision and its grounds, fingerprint; plain data.
 
     A model that is not calibrated gives the score, and `not_calibrated` says why.
@@ -54,8 +40,8 @@ def compare(bundle: Bundle, a: Input, b: Input, *, asked: Asked) -> dict[str, An
     score = bundle.score(a, b)
     facts = {"score": score, "model": bundle.fingerprint}
     if bundle.calibration is None:
-        return {**facts, "not_calibrated": bundle.evidence.get("not_calibrated", "no data for it")}
-    decision = asked.of(bundle.calibration, score)
+        return {**facts, "not_calibrated": not_calibrated(bundle.evidence)}
+    decision = bundle.calibration.decide(score, question)
     return {**facts, **dataclasses.asdict(decision), "decision": decision.word}
 
 
@@ -64,21 +50,19 @@ def compare_file(
     pairs: Path,
     out: Path,
     *,
-    asked: Asked | None = None,
+    question: Question | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Score every pair of a table and write its rows with more columns.
 
-    These are "score" and, of a calibrated model, "probability" and "decision".
-
-    The table is streamed, once to learn which inputs there are and once to write. Memory: 16 bytes
-    a pair, and for each distinct input its path and its embedding.
+    These are "score" and, of a calibrated model, "probability" and "decision". Each input is
+    embedded once, however many pairs it is in.
 
     Args:
         bundle: the model.
-        pairs: CSV or TSV with the columns left and right; paths are relative to it.
+        pairs: CSV, TSV or JSONL with the columns left and right; paths are relative to it.
         out: CSV to write; appears whole or not at all.
-        asked: how to decide.
+        question: how to decide.
         progress: told of (inputs embedded, inputs).
 
     Returns:
@@ -88,110 +72,77 @@ def compare_file(
         DataError: columns or files are missing, or inputs cannot be read; names them by row.
         WriteError: `out` cannot be written.
     """
-    known = _Inputs(pairs.parent)
-    for number, row in _rows(pairs):
-        known.add(number, row)
-    if known.problems:
-        raise DataError(listed([f"{pairs}, {problem}" for problem in known.problems], str(pairs)))
-    if not known.left:
+    log = ProblemLog()
+    table = read_table(pairs, log)
+    _require_columns(table)
+    places, sides = _inputs(table, log)
+    log.refuse(str(pairs))
+    if not table.rows:
         raise DataError(f"{pairs} must have rows. Got none below the header. Add pairs.")
-    embeddings = bundle.embed(list(known.places), progress=progress)
+    embeddings = bundle.measured(bundle.embed(places, progress=progress))
+    names = list(dict.fromkeys(name for row in table.rows for name in row.values))
+    added = _ADDED[:1] if bundle.calibration is None else _ADDED
     with new_file(out) as binary:
         text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=True)
-        _write(text, pairs, known, embeddings, bundle, asked or Asked())
+        writer = csv.writer(text)
+        writer.writerow([*names, *added])
+        answers = _answered(bundle, embeddings, sides, question)
+        for row, answer in zip(table.rows, answers, strict=True):
+            writer.writerow([*(row.values.get(name, "") for name in names), *answer])
         text.detach()
-    return len(known.left)
+    return len(table.rows)
 
 
-@dataclass(slots=True)
-class _Inputs:
-    """The distinct inputs of a table, and which of them each row compares.
+def _require_columns(table: Table) -> None:
+    missing = [column for column in _COLUMNS if column not in table.columns]
+    if missing:
+        raise DataError(
+            f"{table.path} must have the columns left and right. Got "
+            f"{', '.join(sorted(table.columns)) or 'none'}. Add {', '.join(missing)}."
+        )
+    if taken := sorted(table.columns & set(_ADDED)):
+        raise DataError(
+            f"{table.path} must have no column {' or '.join(_ADDED)}, which are added. Got "
+            f"{', '.join(taken)}. Rename or remove it."
+        )
 
-    Attributes:
-        base: folder that paths are relative to.
-        places: path -> position.
-        left, right: position of each row's inputs.
-        problems: what is wrong, row by row.
+
+def _inputs(table: Table, log: ProblemLog) -> tuple[Sequence[str], IntArray]:
+    """The distinct inputs of a table, and which of them each row compares, [rows, 2].
+
+    Rows that lack one are logged.
     """
-
-    base: Path
-    places: dict[str, int] = field(default_factory=dict)
-    left: MutableSequence[int] = field(default_factory=lambda: array("q"))
-    right: MutableSequence[int] = field(default_factory=lambda: array("q"))
-    problems: list[str] = field(default_factory=list)
-
-    def add(self, number: int, row: dict[str, str]) -> None:
-        for column, side in zip(_COLUMNS, (self.left, self.right), strict=True):
-            name = (row.get(column) or "").strip()
-            path = str(self.base / name)
-            place = self.places.get(path)
-            if place is None:
-                if not name:
-                    self.problems.append(f"row {number}: {column} must be given. Got nothing.")
-                elif not Path(path).is_file():
-                    self.problems.append(
-                        f"row {number}: {column} must be a file. Got {name}, which is none. "
-                        f"Correct it; paths are relative to {self.base}."
-                    )
-                place = self.places.setdefault(path, len(self.places))
-            side.append(place)
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(row number as an editor shows it, column -> text), one row at a time."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count), strict=True)
-            names = [name.strip().lower() for name in reader.fieldnames or ()]
-            reader.fieldnames = names
-            missing = [column for column in _COLUMNS if column not in names]
-            if missing:
-                raise DataError(
-                    f"{path} must have the columns left and right. Got {', '.join(names) or 'none'}"
-                    f". Add {', '.join(missing)}."
+    places: dict[str, int] = {}
+    sides = np.zeros((len(table.rows), 2), np.int64)
+    for number, row in enumerate(table.rows):
+        for side, column in enumerate(_COLUMNS):
+            name = row.values.get(column, "")
+            path = str(table.path.parent / name)
+            if not name:
+                message = f"{column} must be given. Got nothing. Fill it."
+                log.error("empty-field", table.place(row), message)
+            elif path not in places and not Path(path).is_file():
+                log.error(
+                    "missing-file",
+                    table.place(row),
+                    f"{column} must be a file. Got {name}, which is none. Correct it; paths are "
+                    f"relative to {table.path.parent}.",
                 )
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if wrong := repeated or sorted(set(names) & set(_ADDED)):
-                raise DataError(
-                    f"{path} must name each column once, and none {' or '.join(_ADDED)}, which are "
-                    f"added. Got {', '.join(names)}. Rename or remove {', '.join(wrong)}."
-                )
-            for row in reader:
-                if None in row:
-                    raise DataError(
-                        f"{path}, row {reader.line_num} must have {len(names)} fields. Got more. "
-                        "Quote fields that hold the separator."
-                    )
-                yield reader.line_num, row
-    except OSError as error:
-        raise DataError(f"{path} must be a readable file. Got: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} must be CSV in UTF-8. Got: {error}. Correct it.") from error
+            sides[number, side] = places.setdefault(path, len(places))
+    return list(places), sides
 
 
-def _write(
-    text: io.TextIOWrapper,
-    pairs: Path,
-    known: _Inputs,
-    embeddings: FloatArray,
-    bundle: Bundle,
-    asked: Asked,
-) -> None:
-    rows = (row for _, row in _rows(pairs))
-    writer: csv.DictWriter[str] | None = None
-    for start in range(0, len(known.left), CHUNK):
-        left = np.array(known.left[start : start + CHUNK])
-        right = np.array(known.right[start : start + CHUNK])
-        scores = bundle.siamese.score(embeddings[left], embeddings[right])
-        for row, score in zip(islice(rows, len(scores)), scores, strict=True):
-            scored = {**row, _SCORE: f"{score:.6g}"}
-            if bundle.calibration is not None:
-                decision = asked.of(bundle.calibration, float(score))
-                scored["probability"] = f"{decision.probability:.6g}"
-                scored["decision"] = decision.word
-            if writer is None:
-                writer = csv.DictWriter(text, list(scored))
-                writer.writeheader()
-            writer.writerow(scored)
+def _answered(
+    bundle: Bundle, embeddings: FloatArray, sides: IntArray, question: Question | None
+) -> Iterator[tuple[str, ...]]:
+    """What is added to each row."""
+    for start in range(0, len(sides), CHUNK):
+        left, right = sides[start : start + CHUNK].T
+        scores = bundle.scorer.score(embeddings[left], embeddings[right])
+        told = [f"{score:.6g}" for score in scores]
+        if bundle.calibration is None:
+            yield from ((score,) for score in told)
+            continue
+        found = bundle.calibration.answers(scores, question)
+        probabilities = [f"{p:.6g}" for p in found.probability]
+        yield from zip(told, probabilities, found.words(), strict=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from twinlens.calibration import Combine, combined
+from twinlens.calibration import Combine, Normalised, combined
 from twinlens.data.dataset import Dataset
 from twinlens.errors import EvidenceError
 from twinlens.evaluation.comparisons import draw_pairs, score_pairs
@@ -15,7 +15,7 @@ from twinlens.evaluation.inputs import check_embeddings
 from twinlens.evaluation.suite import linked
 from twinlens.evaluation.templates import draw_questions
 from twinlens.siamese import Siamese
-from twinlens.types import BoolArray, Compared, FloatArray, IntArray
+from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Scorer
 
 Impostors = Literal["all", "strangers", "imitations"]
 
@@ -52,6 +52,7 @@ def compare_all(
     impostors: Impostors = "all",
     seed: int = 0,
     most: int | None = None,
+    normalised: Normalised | None = None,
 ) -> Compared:
     """Genuine and impostor comparisons of a data set, with the units that they depend on.
 
@@ -65,6 +66,7 @@ def compare_all(
         seed: of what is drawn, where there is more than is compared.
         most: impostor comparisons at most; `MOST_IMPOSTORS`, or `MOST_LEARNED` where a network
             scores them, when None.
+        normalised: scores in place of `siamese`, and measures the embeddings first.
 
     Raises:
         DataError: embeddings are not finite.
@@ -76,6 +78,9 @@ def compare_all(
             "A calibration needs to know what is the same. Got triplets, which tell only what is "
             "more alike. Calibrate on identities or pairs: twinlens calibrate MODEL DATA."
         )
+    scorer: Scorer = siamese
+    if normalised is not None:
+        scorer, embeddings = normalised, normalised.measured(embeddings)
     if dataset.pairs is not None:
         if references > 1:
             raise EvidenceError(
@@ -83,16 +88,16 @@ def compare_all(
                 "Ask for one reference."
             )
         pairs = dataset.pairs
-        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
+        scores = scorer.score(embeddings[pairs.left], embeddings[pairs.right])
         return linked(scores, pairs.same, pairs.left, pairs.right)
     labels, claims = dataset.labels(), dataset.claims()
     if most is None:
         most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS
     rng = np.random.default_rng(seed)
     if references == 1:
-        found = _by_twos(embeddings, labels, claims, siamese, most, rng)
+        found = _by_twos(embeddings, labels, claims, scorer, most, rng)
     else:
-        found = _by_templates(embeddings, labels, claims, siamese, references, combine, most, rng)
+        found = _by_templates(embeddings, labels, claims, scorer, references, combine, most, rng)
     kept = np.ones(len(found.same), np.bool_)
     if impostors != "all":
         kept = found.same | (found.imitated == (impostors == "imitations"))
@@ -119,7 +124,7 @@ def _by_twos(
     embeddings: FloatArray,
     labels: IntArray,
     claims: IntArray,
-    siamese: Siamese,
+    scorer: Scorer,
     most: int,
     rng: np.random.Generator,
 ) -> _Scored:
@@ -128,18 +133,18 @@ def _by_twos(
     forged = np.flatnonzero(claims >= 0)
     own = [np.flatnonzero(labels == claim) for claim in claims[forged]]
     none = np.zeros(0, np.int64)
-    left = np.concatenate([drawn.left, np.repeat(forged, [len(places) for places in own])])
-    right = np.concatenate([drawn.right, *own, none])
+    left = np.concatenate([drawn.left, *own, none])  # the reference comes first
+    right = np.concatenate([drawn.right, np.repeat(forged, [len(places) for places in own])])
     imitated = np.arange(len(left)) >= len(drawn.left)
     same = np.concatenate([drawn.same, np.zeros(len(left) - len(drawn.left), np.bool_)])
-    return _Scored(score_pairs(embeddings, siamese, left, right), same, imitated, left, right)
+    return _Scored(score_pairs(embeddings, scorer, left, right), same, imitated, left, right)
 
 
 def _by_templates(
     embeddings: FloatArray,
     labels: IntArray,
     claims: IntArray,
-    siamese: Siamese,
+    scorer: Scorer,
     references: int,
     combine: Combine,
     most: int,
@@ -148,17 +153,17 @@ def _by_templates(
     """Examples with sets of references of one identity."""
     asked = draw_questions(labels, claims, references, rng, most_impostors=most // references)
     each = score_pairs(
-        embeddings, siamese, asked.references.ravel(), np.repeat(asked.questioned, references)
+        embeddings, scorer, asked.references.ravel(), np.repeat(asked.questioned, references)
     )
-    mutual = _mutual(embeddings, asked.references, siamese)
+    mutual = _mutual(embeddings, asked.references, scorer)
     scores = combined(each.reshape(-1, references), combine, mutual)
     left = asked.references[:, 0]
     return _Scored(scores, asked.same, asked.imitated, left, asked.questioned)
 
 
-def _mutual(embeddings: FloatArray, references: IntArray, siamese: Siamese) -> FloatArray:
+def _mutual(embeddings: FloatArray, references: IntArray, scorer: Scorer) -> FloatArray:
     """Mean score of each row of references among themselves. [n, k] positions -> [n]."""
     sets, place = np.unique(references, axis=0, return_inverse=True)  # many questions share a set
     a, b = np.triu_indices(sets.shape[1], 1)
-    scores = score_pairs(embeddings, siamese, sets[:, a].ravel(), sets[:, b].ravel())
+    scores = score_pairs(embeddings, scorer, sets[:, a].ravel(), sets[:, b].ravel())
     return scores.reshape(len(sets), len(a)).mean(axis=1)[place.ravel()]

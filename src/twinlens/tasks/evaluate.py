@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from twinlens.bundle import Bundle
-from twinlens.calibration import Calibration
+from twinlens.calibration import Calibration, Normalised
 from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes, identity_hash
@@ -23,7 +23,7 @@ from twinlens.evaluation.result import Drift, Evaluation
 from twinlens.evaluation.suite import Caps, evaluate_embeddings, evaluate_pairs
 from twinlens.evaluation.triplets import evaluate_triplets
 from twinlens.siamese import Siamese
-from twinlens.types import BoolArray, FloatArray
+from twinlens.types import BoolArray, FloatArray, Scorer
 
 _WEIGHTS = ("train", "validation")
 """Sides of a split that the weights depend on."""
@@ -102,6 +102,7 @@ def evaluate(
         bundle.siamese,
         calibration=bundle.calibration,
         by=None if by is None else column_of(data, by),
+        normalised=bundle.normalised,
         seed=seed,
     )
     shift = None
@@ -133,29 +134,42 @@ def evaluate_dataset(
     *,
     calibration: Calibration | None = None,
     by: Column | None = None,
+    normalised: Normalised | None = None,
     seed: int,
 ) -> Evaluation:
     """The figures that the data set's labels, pairs or triplets carry. [n, dim] embeddings.
 
+    Args:
+        embeddings: of its examples.
+        dataset: what is known of them.
+        siamese: scores embeddings.
+        calibration: fitted on other identities, to be judged on these.
+        by: groups examples, for the errors of each group.
+        normalised: scores in place of `siamese`, and measures the embeddings first.
+        seed: of the episodes and of the bootstrap.
+
     Raises:
         EvidenceError: they carry none.
     """
+    scorer: Scorer = siamese
+    if normalised is not None:
+        scorer, embeddings = normalised, normalised.measured(embeddings)
     if dataset.pairs is not None:
         pairs = dataset.pairs
-        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
+        scores = scorer.score(embeddings[pairs.left], embeddings[pairs.right])
         return evaluate_pairs(
             scores, pairs.same, pairs.left, pairs.right, calibration=calibration, seed=seed
         )
     if dataset.triplets is not None:
         triplets = dataset.triplets
-        near = siamese.score(embeddings[triplets.anchor], embeddings[triplets.positive])
-        far = siamese.score(embeddings[triplets.anchor], embeddings[triplets.negative])
+        near = scorer.score(embeddings[triplets.anchor], embeddings[triplets.positive])
+        far = scorer.score(embeddings[triplets.anchor], embeddings[triplets.negative])
         parts = units_of(dataset).of()[triplets.anchor]
         return evaluate_triplets(near, far, parts, examples=len(dataset), seed=seed)
     return evaluate_embeddings(
         embeddings,
         dataset.labels(),
-        siamese,
+        scorer,
         groups=dataset.groups(),
         calibration=calibration,
         by=by,
@@ -176,6 +190,8 @@ def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> Bool
     identities, content = _hashes(bundle, "identities", sides), _hashes(bundle, "content", sides)
     if calibrated and bundle.calibration is not None:
         identities |= set(bundle.calibration.data["identity_hashes"])
+        if (normalisation := bundle.calibration.normalisation) is not None:
+            identities |= set(normalisation.data["identity_hashes"])
     if not identities and not content:
         return np.zeros(len(dataset), np.bool_)
     hashes = content_hashes(dataset.refs(bundle.config.modality.name))

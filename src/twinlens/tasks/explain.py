@@ -1,10 +1,10 @@
-"""Which parts of two pictures make them alike or different, and a test of whether that is so."""
+"""Which parts of two inputs make them alike or different, and a test of whether that is so."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -12,17 +12,45 @@ from PIL import Image
 from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle, Input
 from twinlens.errors import ConfigError
+from twinlens.evaluation.pictures import png
 from twinlens.modalities import Image as Pictures
+from twinlens.modalities import Strokes
+from twinlens.modalities.base import Array
+from twinlens.tasks.explain_pictures import Cells
+from twinlens.tasks.explain_strokes import Segments
 from twinlens.types import BoolArray, FloatArray
 
-CELLS = 8
-"""Cells on each side of the grid that is laid over a picture."""
-_DELETED = 10
-"""Cells, of 64, that the deletion test covers."""
 _DRAWS = 20
-_SHOWN = 240
-_HEAT = {True: (214, 72, 28), False: (31, 111, 178)}
-"""Colours of what makes alike and of what makes different."""
+_GAP = 8
+_LEAST_STRENGTH = 1e-9
+
+
+class Parts(Protocol):
+    """How inputs of one modality are taken apart, and shown."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How its parts lie."""
+        ...
+
+    @property
+    def deleted(self) -> int:
+        """Parts that the deletion test takes away."""
+        ...
+
+    def without(self, array: Array, gone: BoolArray) -> list[Array]:
+        """A prepared input with some of its parts made to say nothing. [n, parts] -> n inputs."""
+        ...
+
+    def drawn(self, item: Input, array: Array, heat: FloatArray) -> Image.Image:
+        """A square picture, red where the heat is above 0 and blue where below, in [-1, 1].
+
+        Args:
+            item: that was read.
+            array: the same, prepared.
+            heat: of each part, as `shape` says.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +59,11 @@ class Explanation:
 
     Attributes:
         score: of the two as they are.
-        left, right: [CELLS, CELLS] how much the score falls when the part is covered: above 0 it
-            makes the two alike, below 0 different.
-        deletion: how much the score falls when the `_DELETED` parts of one picture that make most
-            alike are covered together, mean of both pictures. (Covering both at once at the same
-            place would make them alike.)
+        left, right: how much the score falls when the part is taken away: above 0 it makes the two
+            alike, below 0 different. [cells, cells] of pictures, [segments] of strokes.
+        deletion: how much the score falls when those parts of one input that make most alike are
+            taken away together, mean of both inputs. (Taking both away at once at the same place
+            would make them alike.)
         random_deletion: the same of as many parts drawn at random, mean of `_DRAWS` draws.
     """
 
@@ -47,18 +75,19 @@ class Explanation:
 
     @property
     def trusted(self) -> bool:
-        """Whether covering what it points at matters more than covering anything."""
+        """Whether taking away what it points at matters more than taking away anything."""
         return self.deletion > self.random_deletion
 
 
 def explain(bundle: Bundle, a: Input, b: Input, *, seed: int = 0) -> Explanation:
-    """Cover each part of each picture in turn and see what becomes of the score.
+    """Take each part of each input away in turn and see what becomes of the score.
 
-    A part is covered by the median colour of its picture, together with a half of each neighbour.
+    Of a picture a cell is covered, of a pen path a segment is made a straight line; see the
+    classes.
 
     Args:
-        bundle: a model of pictures.
-        a, b: two pictures.
+        bundle: a model of pictures or strokes.
+        a, b: two inputs.
         seed: of the random parts of the test.
 
     Source:
@@ -66,93 +95,81 @@ def explain(bundle: Bundle, a: Input, b: Input, *, seed: int = 0) -> Explanation
         4.2 (occlusion). Petsiuk, Das, Saenko. RISE. BMVC 2018, section 4.3 (deletion).
 
     Raises:
-        ConfigError: the model does not compare pictures.
-        DataError: a picture cannot be read; names the file.
+        ConfigError: inputs of the model's modality cannot be taken apart.
+        DataError: an input cannot be read; names the file.
     """
-    modality = bundle.siamese.modality
-    if not isinstance(modality, Pictures):
-        raise ConfigError(
-            f"--explain must be of pictures. Got a model of {bundle.config.modality.name}. "
-            "Leave it out."
-        )
-    arrays = [modality.prepare(bundle.raw(item)) for item in (a, b)]
-    cells = [_cells(array.shape[1], array.shape[2]) for array in arrays]  # [cells, h, w] each
-    embeddings = [
-        _embedded(bundle, array, np.concatenate([_nothing(array), covers]))
-        for array, covers in zip(arrays, cells, strict=True)
-    ]
+    parts = parts_of(bundle)
+    count = int(np.prod(parts.shape))
+    arrays = [bundle.prepared(item) for item in (a, b)]
+    rng = np.random.default_rng(seed)
+    singly = np.concatenate([np.zeros((1, count), np.bool_), np.eye(count, dtype=np.bool_)])
+    embeddings = [_embedded(bundle, parts, array, singly) for array in arrays]
     whole = [embedding[:1] for embedding in embeddings]
-    score = bundle.siamese.score(*whole)[0]
-    maps = [
-        score - bundle.siamese.score(one[1:], np.repeat(other, len(one) - 1, 0))
+    score = bundle.scorer.score(*whole)[0]
+    heats = [
+        score - bundle.scorer.score(one[1:], np.repeat(other, count, 0))
         for one, other in zip(embeddings, reversed(whole), strict=True)
     ]
-    rng = np.random.default_rng(seed)
-    chosen = [np.argsort(-heat)[:_DELETED] for heat in maps]
-    drawn = [[rng.permutation(CELLS**2)[:_DELETED] for _ in range(_DRAWS)] for _ in maps]
     falls: list[FloatArray] = []  # [1 + draws] each: of what is pointed at, then of draws
-    for array, cover, top, draws, other in zip(
-        arrays, cells, chosen, drawn, reversed(whole), strict=True
-    ):
-        covers = np.stack([cover[places].any(0) for places in [top, *draws]])
-        harmed = _embedded(bundle, array, covers)
-        falls.append(score - bundle.siamese.score(harmed, np.repeat(other, len(harmed), 0)))
+    for array, heat, other in zip(arrays, heats, reversed(whole), strict=True):
+        chosen = [np.argsort(-heat), *(rng.permutation(count) for _ in range(_DRAWS))]
+        gone = np.zeros((len(chosen), count), np.bool_)
+        for row, order in zip(gone, chosen, strict=True):
+            row[order[: parts.deleted]] = True
+        harmed = _embedded(bundle, parts, array, gone)
+        falls.append(score - bundle.scorer.score(harmed, np.repeat(other, len(harmed), 0)))
     fall = np.mean(falls, axis=0)
-    return Explanation(
-        float(score),
-        maps[0].reshape(CELLS, CELLS),
-        maps[1].reshape(CELLS, CELLS),
-        float(fall[0]),
-        float(fall[1:].mean()),
+    left, right = (heat.reshape(parts.shape) for heat in heats)
+    return Explanation(float(score), left, right, float(fall[0]), float(fall[1:].mean()))
+
+
+def parts_of(bundle: Bundle) -> Parts:
+    """How the inputs of a model are taken apart.
+
+    Raises:
+        ConfigError: they cannot be.
+    """
+    modality = bundle.siamese.modality
+    if isinstance(modality, Pictures):
+        return Cells()
+    if isinstance(modality, Strokes):
+        return Segments(modality)
+    raise ConfigError(
+        f"--explain must be of pictures or strokes. Got a model of {bundle.config.modality.name}. "
+        "Leave it out."
     )
 
 
-def write_explanation(path: Path, found: Explanation, a: Path, b: Path) -> None:
-    """Both pictures side by side, red where a part makes them alike, blue where different.
+def explanation_picture(bundle: Bundle, found: Explanation, a: Input, b: Input) -> bytes:
+    """Both inputs side by side as PNG, red where a part makes them alike, blue where different.
 
     Raises:
+        DataError: an input cannot be read; names the file.
+    """
+    parts = parts_of(bundle)
+    strongest = max(*(float(np.abs(h).max()) for h in (found.left, found.right)), _LEAST_STRENGTH)
+    tiles = [
+        parts.drawn(item, bundle.prepared(item), heat / strongest)
+        for item, heat in ((a, found.left), (b, found.right))
+    ]
+    width, height = tiles[0].size
+    page = Image.new("RGB", (2 * width + _GAP, height), "white")
+    for place, tile in enumerate(tiles):
+        page.paste(tile, (place * (width + _GAP), 0))
+    return png(page)
+
+
+def write_explanation(path: Path, bundle: Bundle, found: Explanation, a: Input, b: Input) -> None:
+    """Write `explanation_picture` to a file.
+
+    Raises:
+        DataError: an input cannot be read; names the file.
         WriteError: it cannot be written.
     """
-    strongest = max(float(np.abs(found.left).max()), float(np.abs(found.right).max()), 1e-9)
-    tiles = [
-        _tinted(picture, heat / strongest) for picture, heat in ((a, found.left), (b, found.right))
-    ]
-    page = Image.new("RGB", (2 * _SHOWN + 8, _SHOWN), "white")
-    page.paste(tiles[0], (0, 0))
-    page.paste(tiles[1], (_SHOWN + 8, 0))
-    buffer = io.BytesIO()
-    page.save(buffer, "PNG")
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, explanation_picture(bundle, found, a, b))
 
 
-def _cells(height: int, width: int) -> BoolArray:
-    """[CELLS², height, width] the pixels of each cell, with half of its neighbours."""
-    y = (np.arange(height) + 0.5) / height * CELLS
-    x = (np.arange(width) + 0.5) / width * CELLS
-    centres = np.arange(CELLS) + 0.5
-    rows = np.abs(y[None] - centres[:, None]) <= 1  # [cells, height]
-    columns = np.abs(x[None] - centres[:, None]) <= 1
-    return (rows[:, None, :, None] & columns[None, :, None, :]).reshape(-1, height, width)
-
-
-def _nothing(array: np.ndarray) -> BoolArray:
-    return np.zeros((1, *array.shape[1:]), np.bool_)
-
-
-def _embedded(bundle: Bundle, array: np.ndarray, covers: BoolArray) -> FloatArray:
-    """Embeddings of one prepared picture under covers. [n, height, width] -> [n, dim]."""
-    fill = np.median(array, axis=(1, 2)).astype(array.dtype)[:, None, None]
-    covered = [np.where(cover[None], fill, array) for cover in covers]
-    return bundle.siamese.embed(bundle.siamese.modality.collate(covered))
-
-
-def _tinted(picture: Path, heat: FloatArray) -> Image.Image:
-    with Image.open(picture) as opened:
-        shown = opened.convert("L").convert("RGB").resize((_SHOWN, _SHOWN))
-    for sign, colour in _HEAT.items():
-        strength = np.clip(heat if sign else -heat, 0, 1)
-        mask = Image.fromarray(np.uint8(170 * strength)).resize(
-            shown.size, Image.Resampling.BICUBIC
-        )
-        shown = Image.composite(Image.new("RGB", shown.size, colour), shown, mask)
-    return shown
+def _embedded(bundle: Bundle, parts: Parts, array: Array, gone: BoolArray) -> FloatArray:
+    """Embeddings of one prepared input without some parts. [n, parts] -> [n, dim], measured."""
+    batch = bundle.siamese.modality.collate(parts.without(array, gone))
+    return bundle.measured(bundle.siamese.embed(batch))

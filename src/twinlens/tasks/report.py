@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twinlens.bundle import Bundle
+from twinlens.calibration import not_calibrated
+from twinlens.card import unfit_for
 from twinlens.evaluation.pictures import PicturePair
 from twinlens.evaluation.report import write_report
 from twinlens.tasks.evaluate import Tested
@@ -71,6 +73,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         history=evidence.get("history", ()),
         pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
+        unfit=unfit_for(config, evidence, bundle.calibration),
         drift=tested.drift,
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )
@@ -79,5 +82,5 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
 def _undecided(bundle: Bundle) -> list[str]:
     """Why rates cannot be promised."""
     if bundle.calibration is None:
-        return [f"The model is not calibrated: {bundle.evidence.get('not_calibrated', 'no data')}."]
+        return [not_calibrated(bundle.evidence)]
     return [str(refusal) for scale in bundle.calibration.scales for refusal in scale.refusals]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from twinlens.bundle import Bundle, Input
-from twinlens.calibration import Costs, Scale, combined
+from twinlens.calibration import Question, Scale, combined, not_calibrated
 from twinlens.errors import EvidenceError
 from twinlens.types import Decision
 
@@ -47,9 +47,7 @@ def verify(
     references: Sequence[Input],
     questioned: Input,
     *,
-    prior: float | None = None,
-    fmr: float | None = None,
-    costs: Costs | None = None,
+    question: Question | None = None,
 ) -> Verification:
     """Decide whether an input is of the same identity as one or several references.
 
@@ -61,9 +59,7 @@ def verify(
         bundle: a calibrated model.
         references: of one identity; at least one.
         questioned: to be decided on.
-        prior: share of matches among such questions; the calibration's when None.
-        fmr: promised rate to decide by, where there are several.
-        costs: of errors and of a review, to decide by instead.
+        question: how to decide.
 
     Raises:
         EvidenceError: the model is not calibrated, or not for as few references.
@@ -72,15 +68,15 @@ def verify(
     """
     scale = scale_for(bundle, len(references))
     used = list(references[: scale.references])
-    embeddings = bundle.embed([*used, questioned])
+    embeddings = bundle.measured(bundle.embed([*used, questioned]))
     last = np.repeat(embeddings[-1:], len(used), axis=0)
-    scores = bundle.siamese.score(embeddings[:-1], last)
+    scores = bundle.scorer.score(embeddings[:-1], last)
     calibration = bundle.calibration
     assert calibration is not None  # `scale_for` has seen to it
     a, b = np.triu_indices(len(used), 1)
-    mutual = bundle.siamese.score(embeddings[a], embeddings[b]).mean() if len(a) else 0.0
+    mutual = bundle.scorer.score(embeddings[a], embeddings[b]).mean() if len(a) else 0.0
     score = float(combined(scores[None], calibration.combine, np.array([mutual]))[0])
-    decision = calibration.decide(score, references=len(used), prior=prior, fmr=fmr, costs=costs)
+    decision = calibration.decide(score, question, references=len(used))
     return Verification(decision, tuple(map(float, scores)), len(used), bundle.fingerprint)
 
 
@@ -91,9 +87,5 @@ def scale_for(bundle: Bundle, references: int) -> Scale:
         EvidenceError: the model is not calibrated, or not for so few references.
     """
     if bundle.calibration is None:
-        why = bundle.evidence.get("not_calibrated", "it was saved without a calibration")
-        raise EvidenceError(
-            f"A decision needs a calibrated model. Got one that is not: {why}. "
-            "Run twinlens calibrate MODEL DATA."
-        )
+        raise EvidenceError(not_calibrated(bundle.evidence))
     return bundle.calibration.scale(references)
