@@ -230,6 +230,8 @@ def test_normalised_scores_are_those_of_every_task(
     assert kept[4] == model.calibration.decide(score).word  # type: ignore[union-attr]
     tested = evaluate(model, strangers)
     ids = [example.id for example in tested.dataset.examples]
+    page = report(model, tested, tmp_path / "page.html").read_text()
+    assert "adaptive_s, by 24 examples of others" in re.sub(r"others\d+", "others", page)
     worst = tested.evaluation.false_matches[0]
     pair = strangers / ids[worst.left], strangers / ids[worst.right]
     assert worst.score == pytest.approx(model.score(*pair), abs=1e-4)
