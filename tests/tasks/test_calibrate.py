@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import shutil
@@ -214,6 +215,15 @@ def test_normalised_scores_are_those_of_every_task(
         cohort=cohort,
     )
     model = Bundle.load(tmp_path / "m")
+    own_scores = np.array(
+        [
+            model.score(a, b)
+            for a, b in itertools.product(sorted(own.rglob("*/00.png")), repeat=2)
+            if a.parent < b.parent
+        ]
+    )
+    point = model.calibration.scale().points[0]  # type: ignore[union-attr]
+    assert np.mean(own_scores >= point.threshold) == pytest.approx(point.measured, abs=0.1)
     a, b, c = sorted((strangers / "class100").iterdir())[:3]
     score = model.score(a, b)
     assert score == pytest.approx(model.score(b, a), abs=1e-5)
