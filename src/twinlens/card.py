@@ -154,6 +154,8 @@ def _decisions(calibration: Calibration | None, evidence: Mapping[str, Any]) -> 
         f"{calibration.prior:g} of all comparisons for matches. The promises of one table hold "
         f"together at {calibration.confidence:g} confidence on as many new identities.",
     ]
+    if calibration.normalisation is not None:
+        head.append(f"Scores are normalised: {calibration.normalisation}.")
     return "\n\n".join([*head, *map(_promises, calibration.scales)])
 
 

@@ -455,7 +455,8 @@ def test_scores_normalised_by_a_cohort(run: Run, model: Path, tmp_path: Path) ->
     calibrate = ["calibrate", model, own, "--fmr", 0.5, "--out", tmp_path / "m"]
     code, out, _ = run(*calibrate, "--normalise", "s", "--cohort", others)
     assert code == 0
-    assert "normalised (s) by 24 examples of others" in out
+    assert "normalised: s, by 24 examples of others" in out
+    assert "s, by 24 examples of others" in (tmp_path / "m" / "card.md").read_text()
     again = ["calibrate", tmp_path / "m", own, "--fmr", 0.5, "--normalise", "z"]
     assert run(*again)[0] == 0  # the model holds its cohort
     assert_one_clear_line(run(*calibrate[:-1], tmp_path / "n", "--normalise", "z"), "--cohort DATA")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import shutil
@@ -214,6 +215,15 @@ def test_normalised_scores_are_those_of_every_task(
         cohort=cohort,
     )
     model = Bundle.load(tmp_path / "m")
+    own_scores = np.array(
+        [
+            model.score(a, b)
+            for a, b in itertools.product(sorted(own.rglob("*/00.png")), repeat=2)
+            if a.parent < b.parent
+        ]
+    )
+    point = model.calibration.scale().points[0]  # type: ignore[union-attr]
+    assert np.mean(own_scores >= point.threshold) == pytest.approx(point.measured, abs=0.1)
     a, b, c = sorted((strangers / "class100").iterdir())[:3]
     score = model.score(a, b)
     assert score == pytest.approx(model.score(b, a), abs=1e-5)
@@ -230,6 +240,8 @@ def test_normalised_scores_are_those_of_every_task(
     assert kept[4] == model.calibration.decide(score).word  # type: ignore[union-attr]
     tested = evaluate(model, strangers)
     ids = [example.id for example in tested.dataset.examples]
+    page = report(model, tested, tmp_path / "page.html").read_text()
+    assert "adaptive_s, by 24 examples of others" in re.sub(r"others\d+", "others", page)
     worst = tested.evaluation.false_matches[0]
     pair = strangers / ids[worst.left], strangers / ids[worst.right]
     assert worst.score == pytest.approx(model.score(*pair), abs=1e-4)

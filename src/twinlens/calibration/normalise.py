@@ -58,6 +58,9 @@ class Normalisation:
     cohort: str
     data: Mapping[str, Any]
 
+    def __str__(self) -> str:
+        return f"{self.method}, by {self.data['members']:,} examples of {self.data['name']}"
+
 
 @dataclass(frozen=True, slots=True)
 class Cohort:

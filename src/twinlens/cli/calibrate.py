@@ -118,11 +118,7 @@ def calibrate_command(
 def _summary(found: Calibration, place: Path) -> str:
     lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
     if found.normalisation is not None:
-        lines.append(
-            f"Scores are normalised ({found.normalisation.method}) by "
-            f"{found.normalisation.data['members']:,} examples of "
-            f"{found.normalisation.data['name']}."
-        )
+        lines.append(f"Scores are normalised: {found.normalisation}.")
     for scale in found.scales:
         lines += _described(scale)
     if found.repeats:

@@ -53,7 +53,10 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         WriteError: it cannot be written.
     """
     evidence, config = bundle.evidence, bundle.config
-    seen = tested.seen_examples
+    seen, calibration = tested.seen_examples, bundle.calibration
+    scores: dict[str, str] = {}
+    if calibration is not None and calibration.normalisation is not None:
+        scores["scores are normalised"] = str(calibration.normalisation)
     return write_report(
         page,
         tested.evaluation,
@@ -62,6 +65,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
             "model": bundle.fingerprint,
             "network": f"{config.encoder.name}, compared by {config.comparator.name}, trained "
             f"with {config.loss.name}",
+            **scores,
             "trained on": str(evidence.get("data", {}).get("name", "unknown")),
             "tested on": tested.dataset.root.name,
             "seen in training": f"{seen:,} examples, "
@@ -73,7 +77,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         history=evidence.get("history", ()),
         pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
-        unfit=unfit_for(config, evidence, bundle.calibration),
+        unfit=unfit_for(config, evidence, calibration),
         drift=tested.drift,
         examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
     )

@@ -110,9 +110,8 @@ def _decision(case: Case, calibration: Calibration) -> str:
         facts.insert(
             2, ("score", f"{decision.score:.4f}: of the scores with each reference, {how}")
         )
-    if (normalisation := calibration.normalisation) is not None:
-        how = f"{normalisation.method}, by {normalisation.data['members']:,} examples of others"
-        facts.append(("scores are normalised", f"{how} ({normalisation.data['name']})"))
+    if calibration.normalisation is not None:
+        facts.append(("scores are normalised", str(calibration.normalisation)))
     return page.section("What was decided, and why", page.facts_table(facts))
 
 
