@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from twinlens.comparators.base import Comparator
 from twinlens.config import Config, resolved
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers import Sampler, default_sampler
+from twinlens.encoders.base import Encoder
 from twinlens.errors import ConfigError
 from twinlens.losses import default_loss
 from twinlens.losses.base import Loss
@@ -30,6 +32,7 @@ def settle(config: Config, train: Dataset) -> Config:
     config = dataclasses.replace(
         config,
         modality=_modality(config, train),
+        encoder=_encoder(config),
         sampler=_sampler(config, train),
         miner=_miner(config, train),
     )
@@ -47,6 +50,12 @@ def _modality(config: Config, train: Dataset) -> Component:
     name = config.modality.name
     cls: type[Modality] = lookup("modality", name)
     return Component(name, cls.settle(config.modality.settings, train.refs(name)))
+
+
+def _encoder(config: Config) -> Component:
+    name = config.encoder.name
+    cls: type[Encoder] = lookup("encoder", name)
+    return Component(name, cls.settle(config.encoder.settings))
 
 
 def _sampler(config: Config, train: Dataset) -> Component:
@@ -88,15 +97,17 @@ def _miner(config: Config, train: Dataset) -> Component:
 
 def _check_loss(config: Config, train: Dataset) -> None:
     loss: type[Loss] = lookup("loss", config.loss.name)
-    if loss.needs_learned and config.comparator.name != "learned":
+    comparator: type[Comparator] = lookup("comparator", config.comparator.name)
+    if loss.needs_learned and not comparator.is_logit:
         raise ConfigError(
-            f"comparator must be 'learned' for the loss {config.loss.name!r}, which needs a "
-            f"logit. Got {config.comparator.name!r}. Set comparator=learned."
+            f"comparator must give a logit for the loss {config.loss.name!r}, as 'learned' does. "
+            f"Got {config.comparator.name!r}. Set comparator=learned."
         )
-    if config.comparator.name == "learned" and not loss.trains_comparator:
+    if comparator.is_logit and not loss.trains_comparator:
         raise ConfigError(
-            f"comparator must not be 'learned' for the loss {config.loss.name!r}, which would "
-            "leave it untrained. Got 'learned'. Set comparator=cosine, or take loss=cross_entropy."
+            f"comparator must not have to be trained for the loss {config.loss.name!r}, which "
+            f"would leave it as it began. Got {config.comparator.name!r}. Set comparator=cosine, "
+            "or take loss=cross_entropy."
         )
     allowed = {
         "labels": ("labels", "pairs", "triplets"),

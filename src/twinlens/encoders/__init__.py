@@ -5,5 +5,17 @@ from twinlens.encoders.convnet import ConvNet
 from twinlens.encoders.convseries import ConvSeries
 from twinlens.encoders.mlp import Mlp
 from twinlens.encoders.recurrent import Recurrent
+from twinlens.encoders.stepwise import Stepwise
+from twinlens.encoders.transformer import Transformer
+from twinlens.encoders.weighted_average import WeightedAverage
 
-__all__ = ["ConvNet", "ConvSeries", "Encoder", "Mlp", "Recurrent"]
+__all__ = [
+    "ConvNet",
+    "ConvSeries",
+    "Encoder",
+    "Mlp",
+    "Recurrent",
+    "Stepwise",
+    "Transformer",
+    "WeightedAverage",
+]

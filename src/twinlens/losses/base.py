@@ -15,11 +15,12 @@ from twinlens.comparators.base import Comparator
 
 @dataclass(frozen=True, slots=True)
 class PairIndex:
-    """Pairs of rows of a batch: left, right [n] int64; same [n] bool."""
+    """Pairs of rows of a batch: left, right [n] int64; same [n] bool; grade [n] 0..1 or None."""
 
     left: Tensor
     right: Tensor
     same: Tensor
+    grade: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.left)

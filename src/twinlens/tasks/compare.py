@@ -20,6 +20,7 @@ from twinlens.calibration import Calibration, Costs
 from twinlens.data.cache import Progress
 from twinlens.data.problems import listed
 from twinlens.errors import DataError
+from twinlens.modalities.base import Modality
 from twinlens.types import Decision, FloatArray
 
 CHUNK = 8192
@@ -76,7 +77,8 @@ def compare_file(
 
     Args:
         bundle: the model.
-        pairs: CSV or TSV with the columns left and right; paths are relative to it.
+        pairs: CSV or TSV with the columns left and right; paths are relative to it, values (as
+            texts) stand in the columns themselves.
         out: CSV to write; appears whole or not at all.
         asked: how to decide.
         progress: told of (inputs embedded, inputs).
@@ -88,7 +90,7 @@ def compare_file(
         DataError: columns or files are missing, or inputs cannot be read; names them by row.
         WriteError: `out` cannot be written.
     """
-    known = _Inputs(pairs.parent)
+    known = _Inputs(pairs.parent, bundle.siamese.modality)
     for number, row in _rows(pairs):
         known.add(number, row)
     if known.problems:
@@ -109,12 +111,14 @@ class _Inputs:
 
     Attributes:
         base: folder that paths are relative to.
-        places: path -> position.
+        modality: of the inputs.
+        places: path or value -> position.
         left, right: position of each row's inputs.
         problems: what is wrong, row by row.
     """
 
     base: Path
+    modality: Modality
     places: dict[str, int] = field(default_factory=dict)
     left: MutableSequence[int] = field(default_factory=lambda: array("q"))
     right: MutableSequence[int] = field(default_factory=lambda: array("q"))
@@ -123,18 +127,29 @@ class _Inputs:
     def add(self, number: int, row: dict[str, str]) -> None:
         for column, side in zip(_COLUMNS, (self.left, self.right), strict=True):
             name = (row.get(column) or "").strip()
-            path = str(self.base / name)
-            place = self.places.get(path)
+            ref = name if self.modality.by_value else str(self.base / name)
+            place = self.places.get(ref)
             if place is None:
-                if not name:
-                    self.problems.append(f"row {number}: {column} must be given. Got nothing.")
-                elif not Path(path).is_file():
-                    self.problems.append(
-                        f"row {number}: {column} must be a file. Got {name}, which is none. "
-                        f"Correct it; paths are relative to {self.base}."
-                    )
-                place = self.places.setdefault(path, len(self.places))
+                problem = self._problem(name, ref) if name else "must be given. Got nothing."
+                if problem:
+                    self.problems.append(f"row {number}: {column} {problem}")
+                place = self.places.setdefault(ref, len(self.places))
             side.append(place)
+
+    def _problem(self, name: str, ref: str) -> str:
+        """What is wrong with an input; "" if nothing is."""
+        if self.modality.by_value:
+            try:
+                self.modality.canonical(ref)
+            except DataError as error:
+                return f"must be usable. {error}"
+            return ""
+        if Path(ref).is_file():
+            return ""
+        return (
+            f"must be a file. Got {name}, which is none. "
+            f"Correct it; paths are relative to {self.base}."
+        )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -178,7 +178,8 @@ def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> Bool
         identities |= set(bundle.calibration.data["identity_hashes"])
     if not identities and not content:
         return np.zeros(len(dataset), np.bool_)
-    hashes = content_hashes(dataset.refs(bundle.config.modality.name))
+    by_value = bundle.siamese.modality.by_value
+    hashes = content_hashes(dataset.refs(bundle.config.modality.name), by_value=by_value)
     known = np.array([key in content for key in hashes], np.bool_)
     names = [example.identity or example.imitates for example in dataset.examples]
     tainted = {name for name, is_known in zip(names, known, strict=True) if is_known and name}

@@ -198,6 +198,8 @@ class _Case:
 
     def gradient(self) -> None:
         encoder = self.build().train()
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            return
         embeddings = encoder(*self.batch())
         weights = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(2))
         require_gradient(encoder, (embeddings * weights).sum())

@@ -180,8 +180,10 @@ class Trainer:
     def _targets(self, embeddings: Tensor, draw: Draw) -> Targets:
         """What the loss is told: given pairs or triplets, mined ones, or the labels."""
         if draw.pairs is not None:
-            index = (draw.pairs.left, draw.pairs.right, draw.pairs.same)
-            return PairIndex(*map(torch.from_numpy, index))
+            pairs = draw.pairs
+            left, right, same = map(torch.from_numpy, (pairs.left, pairs.right, pairs.same))
+            grade = None if pairs.grade is None else torch.from_numpy(pairs.grade)
+            return PairIndex(left, right, same, grade)
         if draw.triplets is not None:
             return self._given_triplets(draw)
         assert draw.labels is not None

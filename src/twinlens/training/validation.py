@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.data.dataset import Dataset
+from twinlens.data.memory import by_size
 from twinlens.evaluation.one_shot import one_shot_accuracy
 from twinlens.functional.metrics import roc_auc
 from twinlens.siamese import Siamese
@@ -21,13 +22,17 @@ WAYS = 20
 def embed_store(
     siamese: Siamese, store: Store, positions: IntArray, batch_size: int = 256
 ) -> FloatArray:
-    """Embeddings of stored examples, in this order. [n] positions -> [n, dim] float32."""
-    if not len(positions):
-        return np.zeros((0, siamese.dim), np.float32)
-    starts = range(0, len(positions), batch_size)
-    return np.concatenate(
-        [siamese.embed(store.gather(positions[i : i + batch_size])) for i in starts]
-    )
+    """Embeddings of stored examples, in this order. [n] positions -> [n, dim] float32.
+
+    Examples of like size share a batch, so that little is padded.
+    """
+    embeddings = np.zeros((len(positions), siamese.dim), np.float32)
+    shapes = store.shapes
+    order = by_size([shapes[int(position)] for position in positions])
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        embeddings[part] = siamese.embed(store.gather(positions[part]))
+    return embeddings
 
 
 @dataclass(frozen=True, slots=True)

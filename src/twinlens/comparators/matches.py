@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from twinlens.comparators.base import Comparator, require_parts
+from twinlens.functional.late import Parts, coverage, in_blocks, similarities
+from twinlens.registry import register
+from twinlens.settings import require_at_least, require_share
+
+_CENTRES = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3, -0.5)
+_WIDTHS = (0.02, *(0.1,) * 8)
+"""Of the kernels: the first counts parts that are the same, each other those about as alike."""
+_LENGTHS = 3
+
+
+@register("comparator", "matches")
+class Matches(Comparator):
+    """How many counterparts each part finds, and how near: the score is a logit of "the same".
+
+    For an encoder that gives a row of `steps` parts, as `stepwise`. What a head learns from:
+
+    * lexical evidence: the share of parts that the other has too, each weighed by how much it
+      counts (for texts: as its inverse document frequency, at first), and how many;
+    * soft evidence: the same for parts that are about 0.9, 0.7 … −0.5 alike, and the best match;
+    * lengths: how many parts there are, and what they count together;
+    * the whole: |a − b| and a · b of the weighed means of all parts.
+
+    Each is taken both ways and enters as the sum and the absolute difference of the two, so a score
+    is the same from both sides. Made for little data: what is the same is seen before anything is
+    learned. An index cannot serve it: retrieve by another model, then rank by this.
+
+    Source:
+        Xiong, Dai, Callan, Liu, Power. End-to-end neural ad-hoc ranking with kernel pooling. SIGIR
+        2017, equations 4 to 7.
+    """
+
+    is_logit = True
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        steps: int = 32,
+        hidden: int = 64,
+        whole: bool = True,
+        dropout: float = 0.2,
+    ) -> None:
+        """Args:
+        dim: supplied.
+        steps: parts in a row, as the encoder has them.
+        hidden: width of the head's hidden layer; 0 = one linear layer.
+        whole: whether the weighed means enter; without them only what matches counts.
+        dropout: share of the head's inputs, and of its hidden features, zeroed in training.
+
+        Raises:
+            ConfigError: a setting is out of range, or an embedding does not fall into so many
+                parts.
+        """
+        super().__init__()
+        require_parts(dim, steps)
+        require_at_least(0, {"comparator.hidden": hidden})
+        require_share("comparator.dropout", dropout)
+        self.steps, self.whole = steps, whole
+        local = dim // steps
+        count = 2 * (len(_CENTRES) + 1) + _LENGTHS + (2 * local if whole else 0)
+        hides = [nn.Linear(count, hidden), nn.ReLU(), nn.Dropout(dropout)] if hidden else []
+        self.head = nn.Sequential(nn.Dropout(dropout), *hides, nn.Linear(hidden or count, 1))
+
+    def paired(self, a: Tensor, b: Tensor) -> Tensor:
+        left, right = Parts.of(a, self.steps), Parts.of(b, self.steps)
+        cosine = similarities(left, right)  # [n, steps, steps]
+        there, back = self._found(left, cosine), self._found(right, cosine.transpose(1, 2))
+        features = [there + back, (there - back).abs(), _lengths(left, right)]
+        if self.whole:
+            p, q = _mean(left), _mean(right)
+            features += [(p - q).abs(), p * q * p.shape[1] ** 0.5]
+        return self.head(torch.cat(features, 1)).squeeze(1)  # [n]
+
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
+        return in_blocks(self.paired, a, b, cells=self.steps**2 * len(_CENTRES))
+
+    def _found(self, parts: Parts, cosine: Tensor) -> Tensor:
+        """What the parts found, as means that their counts weigh. -> [n, kernels + 1]."""
+        apart = (cosine[..., None] - cosine.new_tensor(_CENTRES)) / cosine.new_tensor(_WIDTHS)
+        near = torch.exp(-apart.square() / 2).sum(2)  # [n, steps, kernels]
+        best = cosine.amax(2, keepdim=True).clamp_min(-1)  # [n, steps, 1]
+        return coverage(parts, torch.cat([torch.log1p(near), best], 2))
+
+
+def _lengths(a: Parts, b: Parts) -> Tensor:
+    """How the two differ in parts and in what they count, and the smaller number. -> [n, 3]."""
+    one, other = a.there.sum(1), b.there.sum(1)
+    counts = (a.total.log() - b.total.log()).abs()
+    return torch.stack([counts, (one - other).abs() / 10, torch.minimum(one, other) / 10], 1)
+
+
+def _mean(parts: Parts) -> Tensor:
+    """Mean direction of all parts, the more the one counts the more it tells. -> [n, local]."""
+    return coverage(parts, parts.directions)
