@@ -65,6 +65,7 @@ class Matches(Comparator):
         local = dim // steps
         count = 2 * (len(_CENTRES) + 1) + _LENGTHS + (2 * local if whole else 0)
         hides = [nn.Linear(count, hidden), nn.ReLU(), nn.Dropout(dropout)] if hidden else []
+        self.scale = nn.BatchNorm1d(count, affine=False)
         self.head = nn.Sequential(nn.Dropout(dropout), *hides, nn.Linear(hidden or count, 1))
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
@@ -74,11 +75,18 @@ class Matches(Comparator):
         features = [there + back, (there - back).abs(), _lengths(left, right)]
         if self.whole:
             p, q = _mean(left), _mean(right)
-            features += [(p - q).abs(), p * q * p.shape[1] ** 0.5]
-        return self.head(torch.cat(features, 1)).squeeze(1)  # [n]
+            features += [(p - q).abs(), p * q]
+        return self.head(self._scaled(torch.cat(features, 1))).squeeze(1)  # [n]
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return in_blocks(self.paired, a, b, cells=self.steps**2 * len(_CENTRES))
+
+    def _scaled(self, features: Tensor) -> Tensor:
+        """Each feature with mean 0 and deviation 1 over the pairs of training. [n, features]."""
+        if self.training and len(features) > 1:
+            return self.scale(features)
+        mean, variance = self.scale.running_mean, self.scale.running_var
+        return nn.functional.batch_norm(features, mean, variance, eps=self.scale.eps)
 
     def _found(self, parts: Parts, cosine: Tensor) -> Tensor:
         """What the parts found, as means that their counts weigh. -> [n, kernels + 1]."""
