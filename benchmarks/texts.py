@@ -180,9 +180,7 @@ def tfidf_scores(pairs: TextPairs, train: TextPairs) -> FloatArray:
         length = math.sqrt(sum(v * v for v in a.values()) * sum(v * v for v in b.values()))
         return sum(v * b[w] for w, v in a.items() if w in b) / length if length else 0.0
 
-    return np.array(
-        [cosine(bag(a), bag(b)) for a, b in zip(pairs.left, pairs.right, strict=True)]
-    )
+    return np.array([cosine(bag(a), bag(b)) for a, b in zip(pairs.left, pairs.right, strict=True)])
 
 
 def bm25_scores(

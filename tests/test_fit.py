@@ -115,7 +115,7 @@ def test_groups_stay_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "changes", "what"),
     [
-        (pairs_table, ["loss=supcon"], "loss must take pairs"),
+        (pairs_table, ["loss=triplet"], "loss must take pairs"),
         (triplets_table, ["loss=supcon"], "loss must take triplets or pairs"),
         (labels_table, ["loss=cross_entropy"], "comparator must give a logit"),
         (labels_table, ["loss=contrastive", "comparator=learned"], "leave it as it began"),

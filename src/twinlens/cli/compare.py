@@ -30,7 +30,7 @@ from twinlens.tasks.explain import explain, write_explanation
 
 def compare_command(
     model: Model,
-    a: Annotated[str | None, typer.Argument(help="A picture.")] = None,
+    a: Annotated[str | None, typer.Argument(help="A picture, a text.")] = None,
     b: Annotated[str | None, typer.Argument(help="Another.")] = None,
     *,
     pairs: Annotated[

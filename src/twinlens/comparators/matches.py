@@ -4,7 +4,15 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.late import Parts, coverage, in_blocks, similarities
+from twinlens.functional.late import (
+    Parts,
+    coverage,
+    following,
+    in_blocks,
+    in_order,
+    of_like_size,
+    similarities,
+)
 from twinlens.registry import register
 from twinlens.settings import require_at_least, require_share
 
@@ -23,6 +31,7 @@ class Matches(Comparator):
     * lexical evidence: the share of parts that the other has too, each weighed by how much it
       counts (for texts: as its inverse document frequency, at first), and how many;
     * soft evidence: the same for parts that are about 0.9, 0.7 … −0.5 alike, and the best match;
+    * order: the same of every two parts that follow one another;
     * lengths: how many parts there are, and what they count together;
     * the whole: |a − b| and a · b of the weighed means of all parts.
 
@@ -43,6 +52,7 @@ class Matches(Comparator):
         *,
         steps: int = 32,
         hidden: int = 64,
+        order: bool = True,
         whole: bool = True,
         dropout: float = 0.2,
     ) -> None:
@@ -50,6 +60,7 @@ class Matches(Comparator):
         dim: supplied.
         steps: parts in a row, as the encoder has them.
         hidden: width of the head's hidden layer; 0 = one linear layer.
+        order: whether parts that follow one another are matched too.
         whole: whether the weighed means enter; without them only what matches counts.
         dropout: share of the head's inputs, and of its hidden features, zeroed in training.
 
@@ -61,22 +72,29 @@ class Matches(Comparator):
         require_parts(dim, steps)
         require_at_least(0, {"comparator.hidden": hidden})
         require_share("comparator.dropout", dropout)
-        self.steps, self.whole = steps, whole
-        local = dim // steps
-        count = 2 * (len(_CENTRES) + 1) + _LENGTHS + (2 * local if whole else 0)
+        self.steps, self.local = steps, dim // steps
+        self.order, self.whole = order, whole
+        rounds = 2 if self.order else 1
+        count = rounds * 2 * (len(_CENTRES) + 1) + _LENGTHS + (2 * self.local if whole else 0)
         hides = [nn.Linear(count, hidden), nn.ReLU(), nn.Dropout(dropout)] if hidden else []
         self.scale = nn.BatchNorm1d(count, affine=False)
         self.head = nn.Sequential(nn.Dropout(dropout), *hides, nn.Linear(hidden or count, 1))
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        left, right = Parts.of(a, self.steps), Parts.of(b, self.steps)
+        features = of_like_size(self._features, a, b, self.steps)  # [n, features]
+        return self.head(self._scaled(features)).squeeze(1)  # [n]
+
+    def _features(self, a: Tensor, b: Tensor) -> Tensor:
+        """What the head learns from. [n, any number of steps · local] twice -> [n, features]."""
+        left, right = Parts.of(a, self.local), Parts.of(b, self.local)
         cosine = similarities(left, right)  # [n, steps, steps]
-        there, back = self._found(left, cosine), self._found(right, cosine.transpose(1, 2))
-        features = [there + back, (there - back).abs(), _lengths(left, right)]
+        features = [*_found(left.counts, right.counts, cosine), _lengths(left, right)]
+        if self.order:
+            features += _found(following(left), following(right), in_order(cosine))
         if self.whole:
             p, q = _mean(left), _mean(right)
             features += [(p - q).abs(), p * q]
-        return self.head(self._scaled(torch.cat(features, 1))).squeeze(1)  # [n]
+        return torch.cat(features, 1)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         return in_blocks(self.paired, a, b, cells=self.steps**2 * len(_CENTRES))
@@ -88,12 +106,27 @@ class Matches(Comparator):
         mean, variance = self.scale.running_mean, self.scale.running_var
         return nn.functional.batch_norm(features, mean, variance, eps=self.scale.eps)
 
-    def _found(self, parts: Parts, cosine: Tensor) -> Tensor:
-        """What the parts found, as means that their counts weigh. -> [n, kernels + 1]."""
-        apart = (cosine[..., None] - cosine.new_tensor(_CENTRES)) / cosine.new_tensor(_WIDTHS)
-        near = torch.exp(-apart.square() / 2).sum(2)  # [n, steps, kernels]
-        best = cosine.amax(2, keepdim=True).clamp_min(-1)  # [n, steps, 1]
-        return coverage(parts, torch.cat([torch.log1p(near), best], 2))
+
+def _found(left: Tensor, right: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    """What the parts of both sides found: the sum of both ways, and the difference.
+
+    Args:
+        left, right: [n, steps] how much each part counts.
+        cosine: [n, steps, steps].
+
+    Returns:
+        Each [n, kernels + 1].
+    """
+    apart = (cosine[..., None] - cosine.new_tensor(_CENTRES)) / cosine.new_tensor(_WIDTHS)
+    near = torch.exp(-apart.square() / 2)  # [n, steps, steps, kernels]
+    best = cosine.clamp_min(-1)
+    if not cosine.shape[1]:  # single parts have no neighbours
+        nothing = cosine.new_zeros(len(cosine), near.shape[3] + 1)
+        return nothing, nothing
+    there = torch.cat([torch.log1p(near.sum(2)), best.amax(2)[..., None]], 2)
+    back = torch.cat([torch.log1p(near.sum(1)), best.amax(1)[..., None]], 2)
+    there, back = coverage(left, there), coverage(right, back)
+    return there + back, (there - back).abs()
 
 
 def _lengths(a: Parts, b: Parts) -> Tensor:
@@ -105,4 +138,4 @@ def _lengths(a: Parts, b: Parts) -> Tensor:
 
 def _mean(parts: Parts) -> Tensor:
     """Mean direction of all parts, the more the one counts the more it tells. -> [n, local]."""
-    return coverage(parts, parts.directions)
+    return coverage(parts.counts, parts.directions)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.late import Parts, coverage, in_blocks, similarities
+from twinlens.functional.late import Parts, coverage, in_blocks, of_like_size, similarities
 from twinlens.registry import register
 
 
@@ -30,12 +30,17 @@ class MaxSim(Comparator):
         """
         super().__init__()
         require_parts(dim, steps)
-        self.steps = steps
+        self.steps, self.local = steps, dim // steps
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        left, right = Parts.of(a, self.steps), Parts.of(b, self.steps)
+        return of_like_size(self._scores, a, b, self.steps)
+
+    def _scores(self, a: Tensor, b: Tensor) -> Tensor:
+        """[n, any number of steps · local] twice -> [n]."""
+        left, right = Parts.of(a, self.local), Parts.of(b, self.local)
         cosine = similarities(left, right)  # [n, steps, steps]
-        there, back = coverage(left, cosine.amax(2)), coverage(right, cosine.amax(1))
+        there = coverage(left.counts, cosine.amax(2))
+        back = coverage(right.counts, cosine.amax(1))
         return (there + back) / 2
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from twinlens.encoders.base import Encoder
 from twinlens.encoders.convnet import ConvNet
 from twinlens.encoders.convseries import ConvSeries
 from twinlens.encoders.mlp import Mlp
+from twinlens.encoders.pretrained import Pretrained
 from twinlens.encoders.recurrent import Recurrent
 from twinlens.encoders.stepwise import Stepwise
 from twinlens.encoders.transformer import Transformer
@@ -14,6 +15,7 @@ __all__ = [
     "ConvSeries",
     "Encoder",
     "Mlp",
+    "Pretrained",
     "Recurrent",
     "Stepwise",
     "Transformer",

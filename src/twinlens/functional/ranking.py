@@ -56,10 +56,10 @@ def rank_lists(scores: FloatArray, right: BoolArray, question: IntArray) -> List
     hits = before[1:] - before[start][owner]  # right ones so far, within the question
     total = np.bincount(owner, hit, minlength=len(numbers))
     kept = total > 0
-    precision = np.bincount(owner, hit * hits / rank, minlength=len(numbers))
+    precision = np.bincount(owner, hit * hits / rank, minlength=len(numbers)).astype(np.float64)
     is_first_hit = (hit > 0) & (hits == 1)
-    reciprocal = np.bincount(owner, is_first_hit / rank, minlength=len(numbers))
-    first = np.bincount(owner, hit * (rank == 1), minlength=len(numbers))
+    reciprocal = np.bincount(owner, is_first_hit / rank, minlength=len(numbers)).astype(np.float64)
+    first = np.bincount(owner, hit * (rank == 1), minlength=len(numbers)).astype(np.float64)
     return ListFigures(
         numbers[kept].astype(np.int64), precision[kept] / total[kept], reciprocal[kept], first[kept]
     )

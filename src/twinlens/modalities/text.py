@@ -51,6 +51,7 @@ class Text(Modality):
         lowercase: bool = True,
         tokenizer: str = AUTO,
         max_tokens: int = 128,
+        prompt: str = "",
         width: int = 64,
         vectors: str = "",
         token_dropout: float = 0.05,
@@ -66,6 +67,7 @@ class Text(Modality):
             (BPE, WordPiece, Unigram, words), for which level, vocabulary and lowercase have no
             effect. In a model, that JSON.
         max_tokens: of a text; what follows them is left out.
+        prompt: put before each text, as some pretrained encoders want it ("query: ").
         width: numbers of a token's vector, which are trained.
         vectors: file of word vectors to begin with, for level "word": text as GloVe or word2vec
             write it, or NPZ with words and vectors; "" begins at random. Its words are known too,
@@ -86,7 +88,8 @@ class Text(Modality):
         require_share("modality.token_dropout", token_dropout)
         require_share("modality.typos", typos)
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
-        self.max_tokens, self.width, self.vectors = max_tokens, width, vectors
+        self.max_tokens, self.prompt = max_tokens, prompt
+        self.width, self.vectors = width, vectors
         self.token_dropout, self.crop, self.typos = token_dropout, crop, typos
         # Until it is settled it can do what needs no tokeniser: tell what it takes, and refuse it.
         self._document = tokenizer if tokenizer == AUTO else _document(tokenizer)
@@ -120,7 +123,7 @@ class Text(Modality):
     @property
     def preparation(self) -> Mapping[str, Setting]:
         digest = hashlib.sha256(self._document.encode()).hexdigest()
-        return {"tokenizer": digest, "max_tokens": self.max_tokens}
+        return {"tokenizer": digest, "max_tokens": self.max_tokens, "prompt": self.prompt}
 
     @property
     def channels(self) -> int:
@@ -158,11 +161,11 @@ class Text(Modality):
     def prepare(self, raw: Any) -> Array:
         if not isinstance(raw, str):
             raise DataError(f"A text must be a str. Got {type(raw).__name__}. Decode it.")
-        numbers = self.tokeniser.numbers(clean(raw))[: self.max_tokens]
+        numbers = self.tokeniser.numbers(self.prompt + clean(raw), self.max_tokens)
         return np.array([numbers], np.int32)
 
     def describe(self, raw: Any) -> Mapping[str, str]:
-        count = len(self.tokeniser.numbers(raw))
+        count = len(self.tokeniser.numbers(self.prompt + raw))
         return {"length": "cut" if count > self.max_tokens else "whole"}
 
     def normalise(self, values: Tensor) -> Tensor:

@@ -138,13 +138,24 @@ class Tokeniser:
             ) from error
         self._inner.no_padding()
         self._inner.no_truncation()
+        last = self._inner.encode("a").special_tokens_mask[::-1]
+        self._closing = next((i for i, special in enumerate(last) if not special), 0)
 
     def __len__(self) -> int:
         return self._inner.get_vocab_size()
 
-    def numbers(self, text: str) -> list[int]:
-        """The tokens of a cleaned text, each in 1 … len(self); at least one."""
-        return [number + 1 for number in self._inner.encode(text).ids] or [1]
+    def numbers(self, text: str, most: int | None = None) -> list[int]:
+        """The tokens of a cleaned text, each in 1 … len(self); at least one.
+
+        Args:
+            text: cleaned.
+            most: of them; what is left out stands before those that close every text, as of BERT.
+        """
+        found = [number + 1 for number in self._inner.encode(text).ids] or [1]
+        if most is None or len(found) <= most:
+            return found
+        closing = min(self._closing, most - 1)
+        return found[: most - closing] + found[len(found) - closing :]
 
     def pieces(self, text: str) -> list[str]:
         """The parts of a cleaned text that its tokens stand for, as they are written there."""
