@@ -134,6 +134,23 @@ def wikiqa(data: DataFolder, side: str) -> TextPairs:
     return _pairs(path, ("question", "sentence", "label"), float)
 
 
+def cqa(data: DataFolder, part: str) -> TextPairs:
+    """Questions of a forum (left) and comments (part "A") or related questions (part "B")."""
+    name, columns, right = {
+        "A": ("subtaskA_question_comment", ("comment",), ("Good",)),
+        "B": (
+            "subtaskB_question_question",
+            ("related_subject", "related_body"),
+            ("PerfectMatch", "Relevant"),
+        ),
+    }[part]
+    rows = list(_table(_folder(data, CQA) / f"{name}.tsv"))
+    left = [f"{row['question_subject']} {row['question_body']}" for row in rows]
+    other = [" ".join(row[column] for column in columns) for row in rows]
+    grade = np.array([float(row["label"] in right) for row in rows])
+    return TextPairs(tuple(left), tuple(other), grade)
+
+
 def vectors_file(data: DataFolder) -> Path:
     """The small word vectors."""
     return _folder(data, VECTORS) / "glove_twitter_25d.npz"
