@@ -50,7 +50,7 @@ def data(tmp_path: Path) -> DataFolder:
         quora_dev=[head, "3|1|a|b"],
         quora_test=[head, "4|0|c|d"],
     )
-    rows = [f"{i % 2}|1|2|sentence {i}|sentence {i + 1}" for i in range(510)]
+    rows = [f"{i % 2}|1|2|sentence {2 * i}|sentence {2 * i + 1}" for i in range(510)]
     archive("mrpc", mrpc_train=["label|id1|id2|sentence1|sentence2", *rows],
             mrpc_test=["label|id1|id2|sentence1|sentence2", "1|1|2|x|y", "0|1|2|x|z"])  # fmt: skip
     sides = ["genre|file|year|line|score|sentence1|sentence2", "news|f|2012|1|2.5|a b|b c"]
