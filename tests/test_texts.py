@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
 from pathlib import Path
@@ -16,6 +17,7 @@ from twinlens.errors import BundleError, DataError
 from twinlens.fit import fit
 from twinlens.tasks.compare import Asked, compare, compare_file
 from twinlens.tasks.evaluate import evaluate
+from twinlens.tasks.report import report
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +119,23 @@ def test_a_file_of_texts_is_compared(bundle: Bundle, tmp_path: Path) -> None:
 def test_what_training_saw_is_left_out(bundle: Bundle, model: Path) -> None:
     seen = evaluate(bundle, model.parent / "pairs.csv", include_seen=True)
     assert seen.seen_examples > 0
+
+
+def test_graded_pairs_are_trained_and_measured(tmp_path: Path) -> None:
+    rows = [(one, other, 5 * (a == b)) for (a, one), (b, other) in itertools.pairwise(questions())]
+    table = tmp_path / "graded.csv"
+    lines = [f'"{one} {i}","{other} {i}!",{score}' for i, (one, other, score) in enumerate(rows)]
+    table.write_text("\n".join(["left,right,score", *lines]))
+    config = load_config(None, [*SMALL, "loss=graded"])
+    fitted = fit(table, tmp_path / "model", config=config)
+    assert {"pearson", "spearman", "accuracy"} <= fitted.evidence["evaluation"]["metrics"].keys()
+    assert fitted.evidence["training"]["best_validation"] is not None
+
+
+def test_a_report_shows_texts(bundle: Bundle, model: Path, tmp_path: Path) -> None:
+    tested = evaluate(bundle, model.parent / "pairs.csv", include_seen=True)
+    page = report(bundle, tested, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Where it is most wrong" in page
+    worst = tested.evaluation.false_matches[0]
+    assert tested.dataset.examples[worst.left].id in page
+    assert "no picture" not in page

@@ -216,3 +216,8 @@ def test_vectors_wider_than_the_layer_are_refused(tmp_path: Path) -> None:
     modality = Text(**Text.settle(table, ["sing"]))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"modality\.width must be at least.*\(3\)"):
         modality.lift().begin(iter([(torch.ones(1, 1, 1), None)]))
+
+
+def test_frozen_vectors_keep_their_direction_and_learn_how_much_they_count() -> None:
+    lift = text_modality(frozen=True).lift()
+    assert [name for name, p in lift.named_parameters() if p.requires_grad] == ["gains"]

@@ -26,19 +26,27 @@ class TokenVectors(Lift):
     """
 
     def __init__(
-        self, vocabulary: int, width: int, *, words: Mapping[str, int], vectors: str = ""
+        self,
+        vocabulary: int,
+        width: int,
+        *,
+        words: Mapping[str, int],
+        vectors: str = "",
+        frozen: bool = False,
     ) -> None:
         """Args:
         vocabulary: tokens, numbered from 1.
         width: numbers of a vector.
         words: token -> number.
         vectors: file of word vectors to begin with; "" = none.
+        frozen: whether directions stay as they begin.
         """
         super().__init__()
         self.width = width
         self._words, self._file = words, vectors
         start = torch.randn(vocabulary + 1, width)
-        self.directions = nn.Parameter(start / start.norm(dim=1, keepdim=True))
+        start /= start.norm(dim=1, keepdim=True)
+        self.directions = nn.Parameter(start, requires_grad=not frozen)
         self.gains = nn.Parameter(torch.zeros(vocabulary + 1))  # logarithms
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -54,6 +54,7 @@ class Text(Modality):
         prompt: str = "",
         width: int = 64,
         vectors: str = "",
+        frozen: bool = False,
         token_dropout: float = 0.05,
         crop: float = 0.0,
         typos: float = 0.0,
@@ -72,6 +73,8 @@ class Text(Modality):
         vectors: file of word vectors to begin with, for level "word": text as GloVe or word2vec
             write it, or NPZ with words and vectors; "" begins at random. Its words are known too,
             while there is room.
+        frozen: whether vectors keep their direction, and only how much each token counts is
+            trained: for few texts, with good vectors and an encoder that transforms them.
         token_dropout: share of tokens that training makes unknown.
         crop: share of texts that training cuts a span from, of half its length or more.
         typos: share of tokens that training replaces by one that is spelt nearly alike.
@@ -89,7 +92,7 @@ class Text(Modality):
         require_share("modality.typos", typos)
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
         self.max_tokens, self.prompt = max_tokens, prompt
-        self.width, self.vectors = width, vectors
+        self.width, self.vectors, self.frozen = width, vectors, frozen
         self.token_dropout, self.crop, self.typos = token_dropout, crop, typos
         # Until it is settled it can do what needs no tokeniser: tell what it takes, and refuse it.
         self._document = tokenizer if tokenizer == AUTO else _document(tokenizer)
@@ -152,8 +155,13 @@ class Text(Modality):
         return len(self.tokeniser)
 
     def lift(self) -> TokenVectors:
-        words = self.tokeniser.words()
-        return TokenVectors(len(self.tokeniser), self.width, words=words, vectors=self.vectors)
+        return TokenVectors(
+            len(self.tokeniser),
+            self.width,
+            words=self.tokeniser.words(),
+            vectors=self.vectors,
+            frozen=self.frozen,
+        )
 
     def load(self, ref: str) -> Any:
         return clean(ref)

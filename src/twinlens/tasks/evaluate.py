@@ -144,7 +144,13 @@ def evaluate_dataset(
         pairs = dataset.pairs
         scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
         return evaluate_pairs(
-            scores, pairs.same, pairs.left, pairs.right, calibration=calibration, seed=seed
+            scores,
+            pairs.same,
+            pairs.left,
+            pairs.right,
+            grades=pairs.grade,
+            calibration=calibration,
+            seed=seed,
         )
     if dataset.triplets is not None:
         triplets = dataset.triplets

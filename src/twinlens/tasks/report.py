@@ -52,6 +52,8 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
     """
     evidence, config = bundle.evidence, bundle.config
     seen = tested.seen_examples
+    by_value = bundle.siamese.modality.by_value
+    refs = tested.dataset.refs(config.modality.name)
     return write_report(
         page,
         tested.evaluation,
@@ -72,7 +74,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         pairs=[PicturePair(pair.left, pair.right, pair.caption, pair.score) for pair in pairs],
         undecided=_undecided(bundle),
         drift=tested.drift,
-        examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
+        examples=[ref if by_value else Path(ref) for ref in refs],
     )
 
 
