@@ -26,6 +26,7 @@ from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
 from twinlens.tasks.compare import Asked, compare, compare_file
 from twinlens.tasks.explain import explain, write_explanation
+from twinlens.tasks.words import align_words, write_words
 
 
 def compare_command(
@@ -41,7 +42,10 @@ def compare_command(
     ] = None,
     explain_to: Annotated[
         Path | None,
-        typer.Option("--explain", help="PNG of what makes the two alike (red) or different."),
+        typer.Option(
+            "--explain",
+            help="What makes two alike: of pictures a PNG (red = alike), of texts JSON.",
+        ),
     ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
@@ -67,7 +71,11 @@ def compare_command(
         bundle = Bundle.load(model)
         facts = {**compare(bundle, a, b, asked=asked), "left": a, "right": b}
         if explain_to is not None:
-            facts["explanation"] = _explained(bundle, Path(a), Path(b), explain_to)
+            facts["explanation"] = (
+                _aligned(bundle, a, b, explain_to)
+                if bundle.siamese.modality.by_value
+                else _explained(bundle, Path(a), Path(b), explain_to)
+            )
         typer.echo(json.dumps(facts) if as_json else _summary(facts))
     else:
         raise ConfigError(
@@ -88,6 +96,13 @@ def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
     }
 
 
+def _aligned(bundle: Bundle, a: str, b: str, out: Path) -> dict[str, Any]:
+    """Write which words found one another; the same to show."""
+    found = align_words(bundle, a, b)
+    write_words(out, found)
+    return {"words": str(out), "shown": str(found)}
+
+
 def _summary(facts: Mapping[str, Any]) -> str:
     score = f"score {facts['score']:.4f} (larger = more alike)"
     if "decision" in facts:
@@ -97,7 +112,10 @@ def _summary(facts: Mapping[str, Any]) -> str:
         )
     else:
         text = f"{score}; not calibrated: {facts['not_calibrated']}. See twinlens calibrate."
-    if explained := facts.get("explanation"):
+    explained = facts.get("explanation", {})
+    if "words" in explained:
+        text += f"\n{explained['words']}: which words found one another\n{explained['shown']}"
+    elif explained:
         verdict = "" if explained["trusted"] else " Do not rely on it."
         text += (
             f"\n{explained['picture']}: covering what it points at lowers the score by "

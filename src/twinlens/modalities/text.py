@@ -172,6 +172,11 @@ class Text(Modality):
         numbers = self.tokeniser.numbers(self.prompt + clean(raw), self.max_tokens)
         return np.array([numbers], np.int32)
 
+    def pieces(self, text: str) -> list[str]:
+        """The parts of a text that its tokens stand for; "" for those that mark start and end."""
+        whole = self.prompt + clean(text)
+        return self.tokeniser.pieces(whole)[: self.max_tokens] or [whole]
+
     def describe(self, raw: Any) -> Mapping[str, str]:
         count = len(self.tokeniser.numbers(self.prompt + raw))
         return {"length": "cut" if count > self.max_tokens else "whole"}
