@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from twinlens.errors import ConfigError
+from twinlens.functional.spelling import spelling_vectors
 from twinlens.modalities.base import Lift
 from twinlens.modalities.vectors import read_vectors
 
@@ -33,6 +35,7 @@ class TokenVectors(Lift):
         words: Mapping[str, int],
         vectors: str = "",
         frozen: bool = False,
+        spelling: bool = True,
     ) -> None:
         """Args:
         vocabulary: tokens, numbered from 1.
@@ -40,10 +43,11 @@ class TokenVectors(Lift):
         words: token -> number.
         vectors: file of word vectors to begin with; "" = none.
         frozen: whether directions stay as they begin.
+        spelling: whether words that are spelt alike begin alike, in what vectors leave free.
         """
         super().__init__()
         self.width = width
-        self._words, self._file = words, vectors
+        self._words, self._file, self._spelling = words, vectors, spelling
         start = torch.randn(vocabulary + 1, width)
         start /= start.norm(dim=1, keepdim=True)
         self.directions = nn.Parameter(start, requires_grad=not frozen)
@@ -57,7 +61,7 @@ class TokenVectors(Lift):
 
     @torch.no_grad()
     def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
-        """Count in how many texts each token is, and read the vectors of known words.
+        """Count in how many texts each token is, and begin with what is known of its word.
 
         Raises:
             ConfigError: the vectors are wider than this layer.
@@ -70,10 +74,14 @@ class TokenVectors(Lift):
                 found[row.unique()] += 1
         rarity = ((texts + 1) / (found + 0.5)).log()
         self.gains.copy_((rarity / rarity[1:].mean()).clamp_min(_LEAST).log())
-        if self._file:
-            self._take_vectors()
+        known = self._take_vectors() if self._file else 0
+        if self._spelling and known < self.width:
+            self._take_spelling(known)
+        length = self.directions.norm(dim=1, keepdim=True)
+        self.directions /= length.clamp_min(_LEAST)
 
-    def _take_vectors(self) -> None:
+    def _take_vectors(self) -> int:
+        """Put the vectors of known words first, and 0 for the others. Returns their width."""
         read = read_vectors(Path(self._file))
         if read.width > self.width:
             raise ConfigError(
@@ -85,9 +93,21 @@ class TokenVectors(Lift):
         rows = {word: row for row, word in enumerate(read.words)}
         known = [(number, rows[word]) for word, number in self._words.items() if word in rows]
         numbers, places = torch.tensor(known, dtype=torch.long).reshape(-1, 2).T
-        directions = self.directions[numbers]
-        directions[:, : read.width] = scaled[places]
-        self.directions[numbers] = directions / directions.norm(dim=1, keepdim=True)
+        if read.width < self.width:  # without further numbers a random direction is better than 0
+            self.directions[:, : read.width] = 0
+        vectors = self.directions[numbers]
+        vectors[:, : read.width] = scaled[places]
+        self.directions[numbers] = vectors
+        return read.width
+
+    def _take_spelling(self, known: int) -> None:
+        """Let the numbers after the first `known` tell how words are spelt."""
+        words = sorted(self._words, key=lambda word: self._words[word])
+        seed = int(torch.randint(2**31, (1,)))
+        width = self.width - known
+        spelt = torch.from_numpy(spelling_vectors(words, width, np.random.default_rng(seed)))
+        numbers = torch.tensor([self._words[word] for word in words])
+        self.directions[numbers, known:] = spelt * (width / self.width) ** 0.5
 
 
 _LEAST = 0.02

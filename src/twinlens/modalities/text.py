@@ -54,6 +54,7 @@ class Text(Modality):
         prompt: str = "",
         width: int = 64,
         vectors: str = "",
+        spelling: bool = True,
         frozen: bool = False,
         token_dropout: float = 0.05,
         crop: float = 0.0,
@@ -73,6 +74,8 @@ class Text(Modality):
         vectors: file of word vectors to begin with, for level "word": text as GloVe or word2vec
             write it, or NPZ with words and vectors; "" begins at random. Its words are known too,
             while there is room.
+        spelling: whether tokens that are spelt alike begin with vectors that are alike, in those
+            numbers that `vectors` leaves free: singular and plural, and words with a typo.
         frozen: whether vectors keep their direction, and only how much each token counts is
             trained: for few texts, with good vectors and an encoder that transforms them.
         token_dropout: share of tokens that training makes unknown.
@@ -92,7 +95,8 @@ class Text(Modality):
         require_share("modality.typos", typos)
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
         self.max_tokens, self.prompt = max_tokens, prompt
-        self.width, self.vectors, self.frozen = width, vectors, frozen
+        self.width, self.vectors = width, vectors
+        self.spelling, self.frozen = spelling, frozen
         self.token_dropout, self.crop, self.typos = token_dropout, crop, typos
         # Until it is settled it can do what needs no tokeniser: tell what it takes, and refuse it.
         self._document = tokenizer if tokenizer == AUTO else _document(tokenizer)
@@ -161,6 +165,7 @@ class Text(Modality):
             words=self.tokeniser.words(),
             vectors=self.vectors,
             frozen=self.frozen,
+            spelling=self.spelling,
         )
 
     def load(self, ref: str) -> Any:
