@@ -18,6 +18,8 @@ BENCHMARKS = {
     "robustness": "how much worse faces are told apart in bad light, pose, blur and the like",
     "signatures": "offline signatures of writers never trained on, against skilled forgeries",
     "online_signatures": "pen movements of users never trained on, against skilled forgeries",
+    "paraphrase": "same or different, and how alike, on pairs of sentences: Quora, MRPC, STS",
+    "answers": "which sentence answers a question, and whether any does: WikiQA, SemEval CQA",
     "trust": "whether promised error rates come true on identities never seen",
 }
 """Name -> what it measures. Each is a module of this package."""

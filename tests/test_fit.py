@@ -115,10 +115,10 @@ def test_groups_stay_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "changes", "what"),
     [
-        (pairs_table, ["loss=supcon"], "loss must take pairs"),
+        (pairs_table, ["loss=triplet"], "loss must take pairs"),
         (triplets_table, ["loss=supcon"], "loss must take triplets or pairs"),
-        (labels_table, ["loss=cross_entropy"], "comparator must be 'learned'"),
-        (labels_table, ["loss=contrastive", "comparator=learned"], "leave it untrained"),
+        (labels_table, ["loss=cross_entropy"], "comparator must give a logit"),
+        (labels_table, ["loss=contrastive", "comparator=learned"], "leave it as it began"),
         (labels_table, ["miner=batch_hard"], "miner must be left out"),
         (labels_table, ["loss=triplet", "miner=all_pairs"], "miner must produce triplets"),
         (pairs_table, ["loss=contrastive", "miner=all_pairs"], "miner must be left out"),

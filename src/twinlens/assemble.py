@@ -6,8 +6,10 @@ from twinlens import comparators, encoders, losses, miners, modalities
 from twinlens.config import Config
 from twinlens.data import samplers
 from twinlens.encoders.base import Encoder
+from twinlens.encoders.lifted import Lifted
+from twinlens.errors import ConfigError
 from twinlens.modalities.base import Modality
-from twinlens.registry import build
+from twinlens.registry import build, lookup
 from twinlens.siamese import Siamese
 
 BUILT_IN = (comparators, encoders, losses, miners, modalities, samplers)
@@ -26,6 +28,20 @@ def build_siamese(config: Config) -> Siamese:
         ConfigError: a component or setting is unknown.
     """
     modality = build_modality(config)
-    encoder: Encoder = build("encoder", config.encoder, modality.channels, modality.shape)
+    encoder = _encoder(config, modality)
     comparator = build("comparator", config.comparator, encoder.dim)
     return Siamese(encoder, comparator, modality).eval()
+
+
+def _encoder(config: Config, modality: Modality) -> Encoder:
+    """The encoder, behind the layer that lifts tokens to vectors where it wants vectors."""
+    cls: type[Encoder] = lookup("encoder", config.encoder.name)
+    lift = modality.lift()
+    if cls.reads_tokens and lift is None:
+        raise ConfigError(
+            "encoder.name must fit the inputs. Got one that reads tokens, but inputs that are "
+            "none. Choose another encoder."
+        )
+    if lift is None or cls.reads_tokens:
+        return build("encoder", config.encoder, modality.channels, modality.shape)
+    return Lifted(lift, build("encoder", config.encoder, lift.width, None))

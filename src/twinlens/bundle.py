@@ -6,6 +6,7 @@ evidence.json        on whom it was trained and tested, how training went, how g
 calibration.json     what a score means: probabilities, thresholds, their evidence; may be absent
 cohort.safetensors   embeddings that scores are normalised by, where the calibration says so
 card.md              the same in words
+KIND.SETTING.txt     a setting too long for config.toml, as a tokeniser; may be absent
 MANIFEST             format, fingerprint, and the SHA-256 of every other file
 """
 
@@ -22,6 +23,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import PIL.Image
+import tomli_w
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -32,8 +34,10 @@ from twinlens.assemble import build_siamese
 from twinlens.atomic import new_folder
 from twinlens.calibration import Calibration, Cohort, Normalised, normalised_by
 from twinlens.card import card
-from twinlens.config import Config, dump_config, from_table
+from twinlens.config import Config, from_table, to_table
 from twinlens.data.cache import Progress
+from twinlens.data.memory import by_size
+from twinlens.documents import is_document, put_back, taken_out
 from twinlens.errors import BundleError, ConfigError, DataError
 from twinlens.modalities.base import Array
 from twinlens.registry import Component, Kind, lookup, source_of
@@ -50,9 +54,12 @@ _SERVED: tuple[Kind, ...] = ("modality", "encoder", "comparator")
 """What a model needs to answer; a loss or miner of a plugin is needed for training only."""
 BATCH_SIZE = 64
 """Inputs decoded and embedded at once, which bounds the memory that embedding takes."""
+_WINDOW = 32
+"""Batches of values that are prepared and sorted by size together."""
 
 Input = str | Path | PIL.Image.Image | npt.NDArray[np.generic]
-"""What a model compares: a path, a picture in memory, or an array that the modality prepares."""
+"""What a model compares: a path, a text, a picture in memory, or an array that the modality
+prepares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,12 @@ class Bundle:
         """
         path = Path(path)
         manifest = _read_manifest(path)
-        names = [*FILES, *(name for name in (CALIBRATION, COHORT) if name in manifest["files"])]
+        names = [*FILES, *filter(_is_optional, manifest["files"])]
         content = {name: _read_checked(path, name, manifest["files"]) for name in names}
+        documents = {name: content[name].decode() for name in names if is_document(name)}
         try:
-            config = from_table(tomllib.loads(content[CONFIG].decode()), kinds=_SERVED)
+            table = put_back(tomllib.loads(content[CONFIG].decode()), documents)
+            config = from_table(table, kinds=_SERVED)
             with torch.random.fork_rng(devices=[]):  # the first weights are replaced at once
                 siamese = build_siamese(config)
         except ConfigError as error:
@@ -137,8 +146,10 @@ class Bundle:
         _require_finite(siamese, str(path))
         mark = fingerprint(siamese, config)
         tensors = {name: tensor.contiguous().clone() for name, tensor in siamese.weights()}
+        table, documents = taken_out(to_table(config))
         content = {
-            CONFIG: dump_config(config).encode(),
+            **{name: text.encode() for name, text in documents.items()},
+            CONFIG: tomli_w.dumps(table).encode(),
             WEIGHTS: save_tensors(tensors),
             EVIDENCE: _json(evidence),
             CARD: card(config, evidence, calibration, mark).encode(),
@@ -196,10 +207,16 @@ class Bundle:
         """
         embeddings = np.zeros((len(inputs), self.siamese.dim), np.float32)
         modality = self.siamese.modality
-        for start in range(0, len(inputs), batch_size):
-            part = inputs[start : start + batch_size]
+        # A value is small once prepared: many are sorted by size, so that little is padded.
+        at_once = batch_size * (_WINDOW if modality.by_value else 1)
+        for start in range(0, len(inputs), at_once):
+            part = inputs[start : start + at_once]
             arrays = [self.prepared(item) for item in part]
-            embeddings[start : start + len(part)] = self.siamese.embed(modality.collate(arrays))
+            order = by_size([array.shape for array in arrays])
+            for first in range(0, len(part), batch_size):
+                rows = order[first : first + batch_size]
+                batch = modality.collate([arrays[row] for row in rows])
+                embeddings[start + rows] = self.siamese.embed(batch)
             if progress is not None:
                 progress(start + len(part), len(inputs))
         return embeddings
@@ -256,9 +273,14 @@ def _may_be_replaced(path: Path) -> bool:
     names = {entry.name for entry in path.iterdir()}
     if not names:
         return True
-    if not names <= {MANIFEST, CALIBRATION, COHORT, *FILES} or MANIFEST not in names:
+    known = {MANIFEST, *FILES, *filter(_is_optional, names)}
+    if not names <= known or MANIFEST not in names:
         return False
     return b'"fingerprint"' in (path / MANIFEST).read_bytes()
+
+
+def _is_optional(name: str) -> bool:
+    return name in (CALIBRATION, COHORT) or is_document(name)
 
 
 def fingerprint(siamese: Siamese, config: Config) -> str:

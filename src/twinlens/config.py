@@ -82,6 +82,9 @@ class TrainConfig:
         patience: validations without improvement before stopping; 0 = never stop early.
         log_every: steps a log line covers.
         gradient_clip: largest norm of the gradient; 0 = any.
+        chunk: examples that pass through the encoder at once; 0 = the whole batch. The gradient is
+            that of the whole batch all the same, in the memory of a small one, for one more
+            forward pass.
     """
 
     steps: int = 3000
@@ -96,11 +99,19 @@ class TrainConfig:
     patience: int = 0
     log_every: int = 25
     gradient_clip: float = 0.0
+    chunk: int = 0
 
     def __post_init__(self) -> None:
         counts = ("steps", "validate_every", "log_every")
         require_at_least(1, {f"train.{name}": getattr(self, name) for name in counts})
-        others = ("max_minutes", "weight_decay", "warmup_steps", "patience", "gradient_clip")
+        others = (
+            "max_minutes",
+            "weight_decay",
+            "warmup_steps",
+            "patience",
+            "gradient_clip",
+            "chunk",
+        )
         require_at_least(0, {f"train.{name}": getattr(self, name) for name in others})
         require(self.learning_rate > 0, "train.learning_rate", "above 0", self.learning_rate)
         require_share("train.ema", self.ema)

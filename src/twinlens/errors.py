@@ -50,3 +50,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Did you mean {close[0]!r}?"
     return f"Known: {', '.join(known)}." if known else "None is known."
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """The start of a long text, for messages.
+
+    >>> shortened("word " * 20, most=12)
+    'word word wo…'
+    """
+    return text if len(text) <= most else f"{text[:most]}…"

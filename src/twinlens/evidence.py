@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from twinlens.calibration import Calibration, Cohort, normalised_by
-from twinlens.data.cache import ArrayStore
 from twinlens.data.duplicates import identity_hash
 from twinlens.data.splits import SideAudit, Splits
 from twinlens.errors import EvidenceError
@@ -21,16 +20,17 @@ from twinlens.training.doctor import Finding, diagnose
 from twinlens.training.examiner import Examiner
 from twinlens.training.loop import Trainer
 from twinlens.training.validation import OneShot, embed_store
+from twinlens.types import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """Decoded examples of each side; None where a side is empty."""
 
-    train: ArrayStore
-    validation: ArrayStore | None
-    calibration: ArrayStore | None
-    test: ArrayStore | None
+    train: Store
+    validation: Store | None
+    calibration: Store | None
+    test: Store | None
 
 
 @dataclass(frozen=True, slots=True)

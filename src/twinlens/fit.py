@@ -17,16 +17,17 @@ from twinlens.bundle import Bundle, fingerprint
 from twinlens.calibration import Calibration, Cohort
 from twinlens.calibration.normalise import draw_cohort
 from twinlens.config import Config, from_table, resolved, to_table
-from twinlens.data.cache import ArrayStore, default_cache_folder, open_store
+from twinlens.data.cache import default_cache_folder, open_store
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
 from twinlens.data.manifest import read_dataset
+from twinlens.data.memory import MemoryStore
 from twinlens.data.splits import Splits, split
 from twinlens.data.units import SIDES
 from twinlens.errors import BundleError, EvidenceError, TrainingError
 from twinlens.evidence import Run, Stores, evidence_of
 from twinlens.losses.base import Loss
-from twinlens.registry import build
+from twinlens.registry import build, lookup
 from twinlens.settle import NONE, settle
 from twinlens.siamese import Siamese
 from twinlens.tasks.calibrate import calibration_of, cohort_facts
@@ -36,6 +37,7 @@ from twinlens.training.history import Listener, Progress, Silent
 from twinlens.training.loop import Ingredients, Trainer
 from twinlens.training.validation import embed_store, validator_for
 from twinlens.training.workplace import CHECKPOINT, discard, workplace
+from twinlens.types import Store
 
 
 def fit(
@@ -177,11 +179,11 @@ def _prepare(
 def open_stores(
     sides: Splits, content: Mapping[str, str], config: Config, listener: Listener
 ) -> Stores:
-    """Decode what is not yet in the cache, all sides at once, and open each side of the split.
+    """Open each side of the split; of files, decode what is not yet in the cache, all at once.
 
     Args:
         sides: of the data.
-        content: example id -> hash of its file.
+        content: example id -> hash of its content.
         config: settled.
         listener: told of decoding.
     """
@@ -199,7 +201,9 @@ def open_stores(
         for example, ref in zip(side.examples, refs[name], strict=True)
     }
 
-    def opened(refs: list[str]) -> ArrayStore:
+    def opened(refs: list[str]) -> Store:
+        if modality.by_value:
+            return MemoryStore(refs, modality, progress=report)
         return open_store(
             refs,
             modality,
@@ -209,7 +213,8 @@ def open_stores(
             progress=report,
         )
 
-    opened(list(known))  # so that the unreadable files of all sides are named
+    if not modality.by_value:
+        opened(list(known))  # so that the unreadable files of all sides are named
     return Stores(
         opened(refs["train"]),
         *(opened(refs[side]) if refs[side] else None for side in SIDES[1:]),
@@ -229,6 +234,7 @@ def build_trainer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
+        siamese.begin(stores.train)
         sampler = build(
             "sampler", config.sampler, sides.train, siamese.modality.variants, config.seed
         )
@@ -261,8 +267,9 @@ def _begin(folder: Path, config: Config | None, *, resume: bool, overwrite: bool
 
 
 def _content(dataset: Dataset, config: Config) -> dict[str, str]:
-    """Example id -> hash of its file."""
-    hashes = content_hashes(dataset.refs(config.modality.name))
+    """Example id -> hash of its file, or of the value that it is."""
+    name = config.modality.name
+    hashes = content_hashes(dataset.refs(name), by_value=lookup("modality", name).by_value)
     return dict(zip([e.id for e in dataset.examples], hashes, strict=True))
 
 
@@ -274,7 +281,7 @@ def _digest(dataset: Dataset, content: Mapping[str, str]) -> str:
     for relations in (dataset.pairs, dataset.triplets):
         if relations is not None:
             for column in dataclasses.astuple(relations):
-                digest.update(column.tobytes())
+                digest.update(b"" if column is None else column.tobytes())
     return digest.hexdigest()
 
 

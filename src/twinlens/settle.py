@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from twinlens.comparators.base import Comparator
 from twinlens.config import Config, resolved
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers import Sampler, default_sampler
+from twinlens.encoders.base import Encoder
 from twinlens.errors import ConfigError
 from twinlens.losses import default_loss
 from twinlens.losses.base import Loss
@@ -30,10 +32,13 @@ def settle(config: Config, train: Dataset) -> Config:
     config = dataclasses.replace(
         config,
         modality=_modality(config, train),
+        encoder=_encoder(config),
         sampler=_sampler(config, train),
-        miner=_miner(config, train),
     )
-    _check_loss(config, train)
+    sampler: type[Sampler] = lookup("sampler", config.sampler.name)
+    given = sampler.gives or sampler.consumes
+    config = dataclasses.replace(config, miner=_miner(config, given))
+    _check_loss(config, given)
     config = resolved(config)
     # Built once and let go, before time goes into decoding: each checks the range of its settings.
     build("modality", config.modality)
@@ -49,24 +54,37 @@ def _modality(config: Config, train: Dataset) -> Component:
     return Component(name, cls.settle(config.modality.settings, train.refs(name)))
 
 
+def _encoder(config: Config) -> Component:
+    name = config.encoder.name
+    cls: type[Encoder] = lookup("encoder", name)
+    return Component(name, cls.settle(config.encoder.settings))
+
+
 def _sampler(config: Config, train: Dataset) -> Component:
-    given = config.sampler
-    name = default_sampler(train) if given.name == "auto" else given.name
+    given, name = config.sampler, config.sampler.name
+    if name == "auto":
+        loss: type[Loss] = lookup("loss", config.loss.name)
+        name = default_sampler(train)
+        usual = loss.usual_sampler
+        if usual is not None and lookup("sampler", usual).consumes == train.kind:
+            name = usual
+        elif loss.consumes == "labels" and train.kind == "pairs":
+            name = "duplicates"
     settings = resolve("sampler", Component(name, given.settings)).settings
     cls: type[Sampler] = lookup("sampler", name)
     return Component(name, cls.settle(settings, train))
 
 
-def _miner(config: Config, train: Dataset) -> Component:
-    """The miner that the loss needs on this data; given pairs and triplets are not mined."""
+def _miner(config: Config, given: str) -> Component:
+    """The miner that the loss needs on what is drawn; given pairs and triplets are not mined."""
     loss: type[Loss] = lookup("loss", config.loss.name)
     consumes = loss.consumes
-    if consumes == "labels" or train.kind != "labels":
+    if consumes == "labels" or given != "labels":
         if config.miner.name not in ("auto", NONE.name) or config.miner.settings:
             why = (
                 f"the loss {config.loss.name!r} takes labels"
                 if consumes == "labels"
-                else f"the data gives {train.kind}"
+                else f"the data gives {given}"
             )
             raise ConfigError(
                 f"miner must be left out, since {why}. Got {config.miner.name!r} with "
@@ -86,26 +104,28 @@ def _miner(config: Config, train: Dataset) -> Component:
     return config.miner
 
 
-def _check_loss(config: Config, train: Dataset) -> None:
+def _check_loss(config: Config, given: str) -> None:
     loss: type[Loss] = lookup("loss", config.loss.name)
-    if loss.needs_learned and config.comparator.name != "learned":
+    comparator: type[Comparator] = lookup("comparator", config.comparator.name)
+    if loss.needs_learned and not comparator.is_logit:
         raise ConfigError(
-            f"comparator must be 'learned' for the loss {config.loss.name!r}, which needs a "
-            f"logit. Got {config.comparator.name!r}. Set comparator=learned."
+            f"comparator must give a logit for the loss {config.loss.name!r}, as 'learned' does. "
+            f"Got {config.comparator.name!r}. Set comparator=learned."
         )
-    if config.comparator.name == "learned" and not loss.trains_comparator:
+    if comparator.is_logit and not loss.trains_comparator:
         raise ConfigError(
-            f"comparator must not be 'learned' for the loss {config.loss.name!r}, which would "
-            "leave it untrained. Got 'learned'. Set comparator=cosine, or take loss=cross_entropy."
+            f"comparator must not have to be trained for the loss {config.loss.name!r}, which "
+            f"would leave it as it began. Got {config.comparator.name!r}. Set comparator=cosine, "
+            "or take loss=cross_entropy."
         )
     allowed = {
         "labels": ("labels", "pairs", "triplets"),
         "pairs": ("pairs",),
         "triplets": ("triplets", "pairs"),
-    }[train.kind]
+    }[given]
     if loss.consumes not in allowed:
         raise ConfigError(
             f"loss must take {' or '.join(allowed)}, which is what the data gives. Got "
             f"{config.loss.name!r}, which takes {loss.consumes}. "
-            f"Try loss={'triplet' if train.kind == 'triplets' else 'contrastive'}."
+            f"Try loss={'triplet' if given == 'triplets' else 'contrastive'}."
         )

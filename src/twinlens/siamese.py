@@ -12,7 +12,10 @@ from twinlens.comparators.base import Comparator
 from twinlens.encoders.base import Encoder
 from twinlens.errors import BundleError, DataError
 from twinlens.modalities.base import Modality
-from twinlens.types import Batch, FloatArray
+from twinlens.types import Batch, FloatArray, Store
+
+_AT_ONCE = 256
+"""Training examples that an encoder is shown at once before training."""
 
 
 class Siamese(nn.Module):
@@ -45,6 +48,17 @@ class Siamese(nn.Module):
             return values, None
         mask = torch.from_numpy(batch.mask)
         return values * mask[:, None], mask
+
+    def begin(self, store: Store) -> None:
+        """Let the encoder take up what it can before the first step of a training.
+
+        Args:
+            store: of the training examples.
+        """
+        count = len(store.shapes)
+        starts = range(0, count, _AT_ONCE)
+        gathered = (store.gather(np.arange(i, min(i + _AT_ONCE, count))) for i in starts)
+        self.encoder.begin(map(self.tensors, gathered))
 
     def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalised tensors -> projected embeddings [batch, dim], with gradient."""

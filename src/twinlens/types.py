@@ -49,14 +49,21 @@ class Pairs:
     Attributes:
         left, right: positions, [n] int64.
         same: [n] bool.
+        grade: [n] how alike they are, from 0 to 1, where that is known; None where only `same` is.
     """
 
     left: IntArray
     right: IntArray
     same: BoolArray
+    grade: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.left)
+
+    def chosen(self, which: IntArray | BoolArray) -> Pairs:
+        """Some of the pairs: their positions, or [n] bool."""
+        grade = None if self.grade is None else self.grade[which]
+        return Pairs(self.left[which], self.right[which], self.same[which], grade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,11 @@ class Batch:
 
 class Store(Protocol):
     """Where decoded examples come from."""
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """[channels, *axes] of each example."""
+        ...
 
     def gather(self, positions: IntArray) -> Batch:
         """The examples at these positions, [batch] int64, as one batch."""

@@ -47,8 +47,8 @@ def test_absolute_paths_stay(root: Path) -> None:
 
 
 def test_fields_carry_the_modality(root: Path) -> None:
-    dataset, _ = read(root, "path,identity\na.png,x\n", modality="audio")
-    assert dataset.refs("audio") == [str(root / "a.png")]
+    dataset, _ = read(root, "path,identity\na.png,x\n", modality="strokes")
+    assert dataset.refs("strokes") == [str(root / "a.png")]
 
 
 def test_further_columns_are_kept_apart_from_the_group(root: Path) -> None:

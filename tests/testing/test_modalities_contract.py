@@ -242,7 +242,7 @@ def test_a_modality_without_fault_passes(monkeypatch: pytest.MonkeyPatch) -> Non
         (Raw, {"bad input is a DataError"}),
         (Nameless, {"bad input is a DataError"}),
         (Widened, {"collate pads at the end, masks, and keeps the dtype"}),
-        (OffCentre, {"0, which padding is, lies among normalised values"}),
+        (OffCentre, {"0, which padding is, is the background of values, or no token"}),
         (Leaking, {"augmenting keeps the shape, and padding at 0"}),
         (Cropping, {"augmenting keeps the shape, and padding at 0"}),
         (NoChance, {"augmenting depends on its generator alone"}),

@@ -44,6 +44,7 @@ class Memory:
     def __init__(self) -> None:
         pictures = [glyph(i, e, 16)[None] for i in range(8) for e in range(4)]
         self.pictures = np.stack(pictures)
+        self.shapes = [picture.shape for picture in pictures]
 
     def gather(self, positions: IntArray) -> Batch:
         return Batch(self.pictures[positions])

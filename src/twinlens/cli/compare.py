@@ -27,11 +27,12 @@ from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
 from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.explain import explain, write_explanation
+from twinlens.tasks.words import align_words, write_words
 
 
 def compare_command(
     model: Model,
-    a: Annotated[str | None, typer.Argument(help="A picture.")] = None,
+    a: Annotated[str | None, typer.Argument(help="A picture, a text.")] = None,
     b: Annotated[str | None, typer.Argument(help="Another.")] = None,
     *,
     pairs: Annotated[
@@ -42,7 +43,10 @@ def compare_command(
     ] = None,
     explain_to: Annotated[
         Path | None,
-        typer.Option("--explain", help="PNG of what makes the two alike (red) or different."),
+        typer.Option(
+            "--explain",
+            help="What makes two alike: of pictures a PNG (red = alike), of texts JSON.",
+        ),
     ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
@@ -74,7 +78,11 @@ def compare_command(
         bundle = Bundle.load(model)
         facts = {**compare(bundle, a, b, question=question), "left": a, "right": b}
         if explain_to is not None:
-            facts["explanation"] = _explained(bundle, Path(a), Path(b), explain_to)
+            facts["explanation"] = (
+                _aligned(bundle, a, b, explain_to)
+                if bundle.siamese.modality.by_value
+                else _explained(bundle, Path(a), Path(b), explain_to)
+            )
         typer.echo(json.dumps(facts) if as_json else _summary(facts))
     else:
         raise ConfigError(
@@ -95,6 +103,13 @@ def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
     }
 
 
+def _aligned(bundle: Bundle, a: str, b: str, out: Path) -> dict[str, Any]:
+    """Write which words found one another; the same to show."""
+    found = align_words(bundle, a, b)
+    write_words(out, found)
+    return {"words": str(out), "shown": str(found)}
+
+
 def _summary(facts: Mapping[str, Any]) -> str:
     score = f"score {facts['score']:.4f} (larger = more alike)"
     if "decision" in facts:
@@ -104,7 +119,10 @@ def _summary(facts: Mapping[str, Any]) -> str:
         )
     else:
         text = f"{score}. {facts['not_calibrated']}"
-    if explained := facts.get("explanation"):
+    explained = facts.get("explanation", {})
+    if "words" in explained:
+        text += f"\n{explained['words']}: which words found one another\n{explained['shown']}"
+    elif explained:
         verdict = "" if explained["trusted"] else " Do not rely on it."
         text += (
             f"\n{explained['picture']}: taking away what it points at lowers the score by "

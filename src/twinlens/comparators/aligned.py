@@ -7,12 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from twinlens.comparators.base import Comparator
-from twinlens.errors import ConfigError
+from twinlens.comparators.base import Comparator, require_parts
 from twinlens.functional.alignment import best_path
 from twinlens.functional.distance import l2_normalise
 from twinlens.registry import register
-from twinlens.settings import require_at_least
 
 _MOST_CELLS = 4_000_000
 """Cells of cost computed at once where nothing is learned from them: 16 MB."""
@@ -44,12 +42,7 @@ class Aligned(Comparator):
             ConfigError: an embedding does not fall into so many parts.
         """
         super().__init__()
-        require_at_least(1, {"comparator.steps": steps})
-        if dim % steps:
-            raise ConfigError(
-                f"comparator.steps must divide the width of an embedding. Got {steps} for {dim}. "
-                "Set it to encoder.steps."
-            )
+        require_parts(dim, steps)
         self.steps, self.cost = steps, cost
 
     def project(self, embeddings: Tensor) -> Tensor:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
+
+from twinlens.errors import ConfigError
+from twinlens.settings import require_at_least
 
 
 class Comparator(nn.Module, ABC):
@@ -15,9 +19,11 @@ class Comparator(nn.Module, ABC):
     Attributes:
         indexable: whether a nearest-neighbour index over `project`ed embeddings ranks as this
             comparator does ("inner_product", "euclidean"), or None if no index can.
+        is_logit: whether a score is a logit of "the same", by parameters that must be trained.
     """
 
     indexable: str | None = None
+    is_logit: ClassVar[bool] = False
 
     def project(self, embeddings: Tensor) -> Tensor:
         """What is stored and compared: the embedding itself, or its unit vector. [n, dim]."""
@@ -30,3 +36,17 @@ class Comparator(nn.Module, ABC):
     @abstractmethod
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         """Every score between two sets. [n, dim], [m, dim] -> [n, m]."""
+
+
+def require_parts(dim: int, steps: int) -> None:
+    """Check that an embedding falls into so many parts. For subclasses to call.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    require_at_least(1, {"comparator.steps": steps})
+    if dim % steps:
+        raise ConfigError(
+            f"comparator.steps must divide the width of an embedding. Got {steps} for {dim}. "
+            "Set it to encoder.steps."
+        )

@@ -21,6 +21,8 @@ class Learned(Comparator):
         ICML Deep Learning Workshop 2015, equation p = σ(Σ αⱼ |aⱼ − bⱼ|).
     """
 
+    is_logit = True
+
     def __init__(self, dim: int, *, hidden: int = 64, chunk: int = 16384) -> None:
         """Args:
         dim: width of an embedding.

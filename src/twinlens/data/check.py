@@ -132,11 +132,11 @@ class _Inspection:
     def add(self, id: str, source: str, ref: str, log: ProblemLog) -> None:
         """Read one file."""
         try:
-            self.content[id] = content_hash(ref)
+            self.content[id] = content_hash(ref, by_value=self.modality.by_value)
             raw = self.modality.load(ref)
             self.modality.prepare(raw)
         except DataError as error:
-            log.error("unreadable-file", source, str(error))
+            log.error(_unreadable(self.modality), source, str(error))
             return
         for name, value in self.modality.describe(raw).items():
             self.kinds[name][value] += 1
@@ -153,6 +153,10 @@ class _Inspection:
             if len(kinds) > 1:
                 message = f"inputs differ in {name}: {_most(kinds)}."
                 log.note(f"mixed-{name}", str(path), message, training=training)
+
+
+def _unreadable(modality: Modality) -> str:
+    return "unusable-value" if modality.by_value else "unreadable-file"
 
 
 def _settled(component: Component, refs: list[str]) -> Modality:

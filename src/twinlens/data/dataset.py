@@ -81,7 +81,8 @@ class Dataset:
         pairs, triplets = self.pairs, self.triplets
         if pairs is not None:
             kept = (place[pairs.left] >= 0) & (place[pairs.right] >= 0)
-            pairs = Pairs(place[pairs.left[kept]], place[pairs.right[kept]], pairs.same[kept])
+            kept = pairs.chosen(kept)
+            pairs = Pairs(place[kept.left], place[kept.right], kept.same, kept.grade)
         if triplets is not None:
             corners = np.stack([triplets.anchor, triplets.positive, triplets.negative])  # [3, n]
             triplets = Triplets(*place[corners[:, (place[corners] >= 0).all(0)]])

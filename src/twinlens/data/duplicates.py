@@ -1,4 +1,4 @@
-"""Content hashes: which files are byte for byte the same."""
+"""Content hashes: which files are byte for byte the same, and which values are one."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from twinlens.data.problems import listed
 from twinlens.errors import DataError
 
 
-def content_hash(path: str) -> str:
+def content_hash(path: str, *, by_value: bool = False) -> str:
     """BLAKE2b of a file's bytes, 32 hex digits; read in pieces, whatever its size.
+
+    Args:
+        path: of the file; or, `by_value`, the input itself.
+        by_value: see `Modality`.
 
     Raises:
         DataError: the file cannot be read.
     """
+    if by_value:
+        return _blake2b(path.encode()).hexdigest()
     try:
         with open(path, "rb") as file:  # noqa: PTH123 — a Path for each of 100,000 files is slow
             return hashlib.file_digest(file, _blake2b).hexdigest()
@@ -25,8 +31,8 @@ def content_hash(path: str) -> str:
         ) from error
 
 
-def content_hashes(refs: Sequence[str]) -> list[str]:
-    """The content hash of each file, in order.
+def content_hashes(refs: Sequence[str], *, by_value: bool = False) -> list[str]:
+    """The content hash of each file or value, in order.
 
     Raises:
         DataError: files cannot be read; names all of them.
@@ -35,7 +41,7 @@ def content_hashes(refs: Sequence[str]) -> list[str]:
     unreadable: list[str] = []
     for ref in refs:
         try:
-            hashes.append(content_hash(ref))
+            hashes.append(content_hash(ref, by_value=by_value))
         except DataError as error:
             unreadable.append(str(error))
     if unreadable:

@@ -37,7 +37,9 @@ def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto
     - A folder with a folder for each class. Folders may be nested: the identity is the path of an
       example's folder, as "Greek/alpha".
     - A CSV or JSONL file whose columns say what it gives: `path, identity` (and `group`);
-      `left, right, same`; or `anchor, positive, negative`. Paths are relative to the file.
+      `left, right, same`; `left, right, score` (from 0 to 5); or `anchor, positive, negative`.
+      Paths are relative to the file. Where inputs are values, as texts are, they stand in the
+      columns themselves, and in `text` instead of `path`.
     - A folder with one such file and no class folders.
 
     Args:
@@ -68,12 +70,14 @@ def scan(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Sc
 
 
 def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
-    """Paths of inputs without any label: a file, all files below a folder, or those of a table.
+    """Inputs without any label: a file, all files below a folder, or those of a table.
+
+    Of a modality whose references are values, a file that is no table holds one a line.
 
     Raises:
         DataError: there is none, or something is wrong; names every file and row.
     """
-    if path.is_dir():
+    if path.is_dir() and not _by_value(modality):
         log = ProblemLog()
         found = examples_of(
             path, walk(path, log), modality=modality, suffixes=_suffixes(modality), log=log
@@ -82,6 +86,8 @@ def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
         inputs = [example.fields[modality] for example in found]
     elif path.suffix.lower() in tables.SUFFIXES:
         inputs = read_dataset(path, modality=modality).refs(modality)
+    elif _by_value(modality):
+        inputs = read_lines(path)
     elif path.exists():
         inputs = [str(path)]
     else:
@@ -89,6 +95,23 @@ def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
     if not inputs:
         raise DataError(f"{path} must hold {modality} files. Got none. Correct the path.")
     return inputs
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a file that are not blank.
+
+    Raises:
+        DataError: it cannot be read, is not UTF-8, or holds none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise DataError(f"{path} must be a readable file. Got: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} must be UTF-8 text. Got other bytes. Save it as UTF-8.") from error
+    if not (found := [line for line in lines if line.strip()]):
+        raise DataError(f"{path} must have lines. Got none with text. Fill it.")
+    return found
 
 
 def _read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
@@ -106,6 +129,14 @@ def _read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dat
 
 def _read_folder(root: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
     folders = walk(root, log)
+    if _by_value(modality):
+        table = _table_of(root, folders[0].files if folders else (), 0)
+        if table is None:
+            raise DataError(
+                f"{root} must hold one CSV or JSONL file, since a {modality} is no file. Got "
+                "none. Name the table."
+            )
+        return relations.read(table, modality=modality, group=group, log=log)
     suffixes = _suffixes(modality)
     found = ProblemLog()
     examples = examples_of(root, folders, modality=modality, suffixes=suffixes, log=found)
@@ -121,6 +152,11 @@ def _read_folder(root: Path, *, modality: str, group: Grouping, log: ProblemLog)
             "files into folders."
         )
     return label_dataset(root, examples, group=group, log=log)
+
+
+def _by_value(modality: str) -> bool:
+    cls: type[Modality] = lookup("modality", modality)
+    return cls.by_value
 
 
 def _suffixes(modality: str) -> frozenset[str]:

@@ -12,17 +12,26 @@ from twinlens.data.dataset import Dataset
 from twinlens.data.folder import Grouping
 from twinlens.data.problems import ProblemLog
 from twinlens.data.tables import Row, Table, read_table
-from twinlens.errors import DataError
+from twinlens.errors import DataError, shortened
+from twinlens.modalities.base import Modality
+from twinlens.registry import lookup
 from twinlens.types import Example, IntArray, Pairs, Triplets
 
-_LABELS = ("path", "identity")
+_IDENTITY = "identity"
 _IMITATES = "imitates"
-_PAIRS = ("left", "right", "same")
+_SAME_COLUMN, _SCORE = "same", "score"
+_PAIRS = ("left", "right", _SAME_COLUMN)
 _TRIPLETS = ("anchor", "positive", "negative")
 _SAME = {
     **dict.fromkeys(("1", "true", "yes", "same"), True),
     **dict.fromkeys(("0", "false", "no", "different"), False),
 }
+
+
+_TOP = 5.0
+"""Of the score of a graded pair, whose least is 0."""
+SAME_FROM = 4.0
+"""Score from which a graded pair counts as the same where only that is asked: for probabilities."""
 
 
 def read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
@@ -35,47 +44,69 @@ def read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Data
     if not table.rows:
         log.refuse(str(path))
         raise DataError(f"{path} must have rows. Got a header only. Fill it.")
-    columns = _kind(table)
     rows = _Rows(table, modality, log)
-    if columns is _LABELS:
+    labels = (rows.input, _IDENTITY)
+    columns = _kind(table, labels)
+    if columns == labels:
         return _labels(rows, group)
-    return _pairs(rows) if columns is _PAIRS else _triplets(rows)
+    return _pairs(rows) if columns == _PAIRS else _triplets(rows)
 
 
 class _Rows:
-    """The rows of a table with what is needed to judge them."""
+    """The rows of a table with what is needed to judge them.
+
+    Attributes:
+        input: the column of the input, where there is one a row: "path", or, of a modality whose
+            references are values, its name.
+    """
 
     def __init__(self, table: Table, modality: str, log: ProblemLog) -> None:
         self.table = table
         self.modality = modality
         self.log = log
+        self._cls: type[Modality] = lookup("modality", modality)
+        self.by_value = self._cls.by_value
+        self.input = modality if self.by_value else "path"
         self.base = os.path.abspath(table.path.parent)  # noqa: PTH100 — links stay as they are
         self._exists: dict[str, bool] = {}
 
-    def complete(self, columns: Sequence[str], files: Sequence[str]) -> Iterable[Row]:
-        """Rows with every column filled and every file present; the others are logged."""
+    def complete(self, columns: Sequence[str], inputs: Sequence[str]) -> Iterable[Row]:
+        """Rows with every column filled and every input usable; the others are logged."""
         for row in self.table.rows:
             empty = [column for column in columns if not row.values.get(column)]
             for column in empty:
                 self.error("empty-field", row, f"{column} must be given. Got nothing. Fill it.")
-            missing = [c for c in files if c not in empty and not self._present(row.values[c])]
-            for column in missing:
-                self.error(
-                    "missing-file",
-                    row,
-                    f"{column} must be a file. Got {row.values[column]}, which is none. "
-                    f"Correct it; paths are relative to {self.table.path.parent}.",
-                )
-            if not empty and not missing:
+            usable = [self._is_usable(row, column) for column in inputs if column not in empty]
+            if not empty and all(usable):
                 yield row
 
+    def _is_usable(self, row: Row, column: str) -> bool:
+        """Whether a column holds a value, or the path of a file; logged if not."""
+        given = row.values[column]
+        if self.by_value:
+            try:
+                self._cls.canonical(given)
+            except DataError as error:
+                self.error("unusable-value", row, f"{column}: {error}")
+                return False
+            return True
+        if self._present(given):
+            return True
+        self.error(
+            "missing-file",
+            row,
+            f"{column} must be a file. Got {given}, which is none. "
+            f"Correct it; paths are relative to {self.table.path.parent}.",
+        )
+        return False
+
     def id(self, row: Row, column: str) -> str:
-        """The path as given, without detours: two spellings of one path are one example."""
-        return os.path.normpath(row.values[column]).replace(os.sep, "/")
+        """The reference as given, spelt the one way: two spellings of one are one example."""
+        return self._cls.canonical(row.values[column])
 
     def example(self, id: str, row: Row, identity: str | None = None) -> Example:
-        fields = {self.modality: os.path.join(self.base, id)}  # noqa: PTH118 — may be absolute
-        return Example(id, identity, fields=fields, source=self.table.place(row))
+        ref = id if self.by_value else os.path.join(self.base, id)  # noqa: PTH118
+        return Example(id, identity, fields={self.modality: ref}, source=self.table.place(row))
 
     def error(self, code: str, row: Row, message: str) -> None:
         self.log.error(code, self.table.place(row), message)
@@ -94,28 +125,32 @@ class _Rows:
         return self._exists[path]
 
 
-def _kind(table: Table) -> tuple[str, ...]:
-    for columns in (_LABELS, _PAIRS, _TRIPLETS):
+def _kind(table: Table, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of the kinds of columns a table has."""
+    for columns in (labels, _PAIRS, _TRIPLETS):
         if table.columns.issuperset(columns):
             return columns
-    nearest = max((_LABELS, _PAIRS, _TRIPLETS), key=lambda c: len(table.columns & set(c)))
+    graded = _SCORE in table.columns and _SAME_COLUMN not in table.columns
+    if graded and table.columns.issuperset(_PAIRS[:2]):
+        return _PAIRS
+    nearest = max((labels, _PAIRS, _TRIPLETS), key=lambda c: len(table.columns & set(c)))
     missing = [column for column in nearest if column not in table.columns]
     raise DataError(
-        f"{table.path} must have the columns {', '.join(_LABELS)}; {', '.join(_PAIRS)}; or "
-        f"{', '.join(_TRIPLETS)}. Got {', '.join(sorted(table.columns))}. "
-        f"Add {', '.join(missing)}."
+        f"{table.path} must have the columns {', '.join(labels)}; {', '.join(_PAIRS)}; "
+        f"left, right, {_SCORE}; or {', '.join(_TRIPLETS)}. "
+        f"Got {', '.join(sorted(table.columns))}. Add {', '.join(missing)}."
     )
 
 
 def _labels(rows: _Rows, group: Grouping) -> Dataset:
     grouped = group == "auto" and "group" in rows.table.columns
     imitating = _IMITATES in rows.table.columns
-    compared = [*_LABELS[1:], *(["group"] if grouped else []), *([_IMITATES] if imitating else [])]
-    columns = ["path", *(["group"] if grouped else []), *([] if imitating else ["identity"])]
+    compared = [_IDENTITY, *(["group"] if grouped else []), *([_IMITATES] if imitating else [])]
+    columns = [rows.input, *(["group"] if grouped else []), *([] if imitating else ["identity"])]
     examples: dict[str, Example] = {}
     first: dict[str, Row] = {}
-    for row in rows.complete(columns, files=("path",)):
-        id, identity = rows.id(row, "path"), row.values["identity"]
+    for row in rows.complete(columns, inputs=(rows.input,)):
+        id, identity = rows.id(row, rows.input), row.values[_IDENTITY]
         if id in first:
             _compare_labels(rows, row, first[id], compared)
             continue
@@ -127,7 +162,8 @@ def _labels(rows: _Rows, group: Grouping) -> Dataset:
             rows.error("no-identity", row, message)
             continue
         example = rows.example(id, row)
-        extra = {k: v for k, v in row.values.items() if k not in (*_LABELS, "group", _IMITATES)}
+        named = (rows.input, _IDENTITY, "group", _IMITATES)
+        extra = {k: v for k, v in row.values.items() if k not in named}
         examples[id] = Example(
             id,
             identity or None,
@@ -151,7 +187,7 @@ def _labels(rows: _Rows, group: Grouping) -> Dataset:
 
 
 def _compare_labels(rows: _Rows, row: Row, first: Row, columns: Iterable[str]) -> None:
-    path = row.values["path"]
+    path = shortened(row.values[rows.input])
     for column in columns:
         if row.values[column] != first.values[column]:
             rows.error(
@@ -165,63 +201,81 @@ def _compare_labels(rows: _Rows, row: Row, first: Row, columns: Iterable[str]) -
 
 
 def _pairs(rows: _Rows) -> Dataset:
-    seen: dict[tuple[str, str], tuple[Row, bool]] = {}
-    kept: list[tuple[Row, str, str, bool]] = []
-    for row in rows.complete(_PAIRS, files=("left", "right")):
+    """Pairs that are the same or different, or graded by a score from 0 to 5."""
+    graded = _SAME_COLUMN not in rows.table.columns
+    column, read, said = (_SCORE, _grade, "{:g}".format) if graded else (_SAME_COLUMN, _same, _word)
+    seen: dict[tuple[str, str], tuple[Row, float]] = {}
+    kept: list[tuple[Row, str, str, float]] = []
+    for row in rows.complete(("left", "right", column), inputs=("left", "right")):
         left, right = rows.id(row, "left"), rows.id(row, "right")
-        same = _SAME.get(row.values["same"].lower())
-        if same is None:
-            rows.error(
-                "wrong-label",
-                row,
-                f"same must be one of {', '.join(_SAME)}. Got {row.values['same']!r}. Correct it.",
-            )
+        label = read(row.values[column])
+        names = f"{shortened(left)}, {shortened(right)}"
+        if label is None:
+            how = f"a number from 0 to {_TOP:g}" if graded else f"one of {', '.join(_SAME)}"
+            message = f"{column} must be {how}. Got {row.values[column]!r}. Correct it."
+            rows.error("wrong-label", row, message)
         elif left == right:
-            rows.error(
-                "self-pair", row, f"a pair must be of two examples. Got {left} twice. Remove it."
-            )
+            message = f"a pair must be of two examples. Got {shortened(left)} twice. Remove it."
+            rows.error("self-pair", row, message)
         elif (key := (min(left, right), max(left, right))) in seen:
             first, known = seen[key]
-            if known == same:
-                rows.repeated(row, first, f"the pair {left}, {right}")
+            if known == label:
+                rows.repeated(row, first, f"the pair {names}")
             else:
                 rows.error(
                     "contradiction",
                     row,
-                    f"the pair {left}, {right} must have one label. Got {_word(same)}, but "
-                    f"{_word(known)} in row {first.number}. Correct or remove one.",
+                    f"the pair {names} must have one label. Got {said(label)}, but "
+                    f"{said(known)} in row {first.number}. Correct or remove one.",
                 )
         else:
-            seen[key] = row, same
-            kept.append((row, left, right, same))
+            seen[key] = row, label
+            kept.append((row, left, right, label))
     examples, number = _number(rows, [(row, (left, right)) for row, left, right, _ in kept])
+    labels = np.array([label for *_, label in kept], np.float64)
     pairs = Pairs(
         number([left for _, left, _, _ in kept]),
         number([right for _, _, right, _ in kept]),
-        np.array([same for *_, same in kept], np.bool_),
+        labels >= SAME_FROM if graded else labels > 0,
+        labels / _TOP if graded else None,
     )
     return Dataset(rows.table.path, examples, "pairs", pairs=pairs)
 
 
+def _same(text: str) -> float | None:
+    known = _SAME.get(text.lower())
+    return None if known is None else float(known)
+
+
+def _word(same: float) -> str:
+    return "same" if same else "different"
+
+
+def _grade(text: str) -> float | None:
+    try:
+        grade = float(text)
+    except ValueError:
+        return None
+    return grade if 0 <= grade <= _TOP else None
+
+
 def _triplets(rows: _Rows) -> Dataset:
     seen: dict[tuple[str, str, str], Row] = {}
-    for row in rows.complete(_TRIPLETS, files=_TRIPLETS):
+    for row in rows.complete(_TRIPLETS, inputs=_TRIPLETS):
         anchor, positive, negative = (rows.id(row, column) for column in _TRIPLETS)
+        names = ", ".join(map(shortened, (anchor, positive, negative)))
         if len({anchor, positive, negative}) < 3:
-            rows.error(
-                "self-pair",
-                row,
-                f"a triplet must be of three examples. Got {anchor}, {positive}, {negative}. "
-                "Remove it.",
-            )
+            message = f"a triplet must be of three examples. Got {names}. Remove it."
+            rows.error("self-pair", row, message)
         elif (first := seen.get((anchor, positive, negative))) is not None:
-            rows.repeated(row, first, f"the triplet {anchor}, {positive}, {negative}")
+            rows.repeated(row, first, f"the triplet {names}")
         elif (opposite := seen.get((anchor, negative, positive))) is not None:
             rows.error(
                 "contradiction",
                 row,
-                f"{anchor} must be nearer to one of {positive} and {negative}. Got the opposite "
-                f"in row {opposite.number}. Correct or remove one.",
+                f"{shortened(anchor)} must be nearer to one of {shortened(positive)} and "
+                f"{shortened(negative)}. Got the opposite in row {opposite.number}. Correct or "
+                "remove one.",
             )
         else:
             seen[anchor, positive, negative] = row
@@ -246,7 +300,3 @@ def _number(
         return np.array([position[id] for id in ids], np.int64)
 
     return tuple(examples[id] for id in ordered), positions
-
-
-def _word(same: bool) -> str:
-    return "same" if same else "different"

@@ -64,6 +64,18 @@ def units_of(dataset: Dataset) -> Units:
     return Units("component", members, weights)
 
 
+def same_components(dataset: Dataset) -> IntArray:
+    """What given pairs show to be the same, through any number of them. -> [n] int64 class.
+
+    Raises:
+        DataError: the data gives no pairs.
+    """
+    if dataset.pairs is None:
+        raise DataError(f"{dataset.root} must give pairs. Got {dataset.kind}. Use other data.")
+    same = dataset.pairs.chosen(dataset.pairs.same)
+    return _components(same.left, same.right, count=len(dataset))
+
+
 def deal_identities(
     units: Units, *, shares: Mapping[Side, float], rng: np.random.Generator, source: str
 ) -> dict[Side, IntArray]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from twinlens.errors import ConfigError
+from twinlens.registry import Setting
 
 
 class Encoder(nn.Module, ABC):
@@ -19,10 +21,30 @@ class Encoder(nn.Module, ABC):
     Attributes:
         dim: width of the embedding.
         axes: how many axes of input it can take: 1 = series, 2 = pictures.
+        reads_tokens: whether it takes the numbers of tokens themselves, [batch, 1, time], and not
+            the vectors that a modality lifts them to.
     """
 
     dim: int
     axes: ClassVar[tuple[int, ...]] = (2,)
+    reads_tokens: ClassVar[bool] = False
+
+    @classmethod
+    def settle(cls, settings: Mapping[str, Setting]) -> dict[str, Setting]:
+        """Replace every "auto" among the settings by what they name outside of the configuration.
+
+        Called once before training; what it returns is stored in the bundle.
+        """
+        return dict(settings)
+
+    def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+        """Take up what can be had before the first step: counts of the data, weights of a file.
+
+        Called once before training, and never for a model that was saved.
+
+        Args:
+            inputs: (values, mask) of the training examples, as `forward` takes them.
+        """
 
     @abstractmethod
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -18,13 +18,13 @@ class PicturePair:
     """What a page shows of one comparison.
 
     Attributes:
-        left, right: picture file, or its bytes.
+        left, right: picture file, or its bytes; or a text.
         caption: what the two are.
         score: larger = more alike.
     """
 
-    left: Path | bytes
-    right: Path | bytes
+    left: Path | bytes | str
+    right: Path | bytes | str
     caption: str
     score: float
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twinlens.atomic import write_bytes
+from twinlens.errors import shortened
 from twinlens.evaluation import page
 from twinlens.evaluation.pictures import PicturePair, data_uri
 from twinlens.evaluation.plots import (
@@ -25,8 +26,14 @@ _MEANING = {
     "eer": ("Equal error rate", "errors where both kinds are as frequent; smaller is better"),
     "recall_at_1": ("Recall at 1", "the most similar other example is of the same identity"),
     "map_at_r": ("MAP at R", "how purely the same identity fills the first R places"),
+    "accuracy": ("Accuracy", "the likelier of same and different is right"),
+    "f1": ("F1", "of those that are said to be the same, by the same threshold"),
+    "pearson": ("Pearson", "correlation of scores with the given grades"),
+    "spearman": ("Spearman", "correlation of their ranks"),
     "triplet_accuracy": ("Triplet accuracy", "given triplets in the right order"),
 }
+_LONGEST = 400
+"""Characters of a text that are shown."""
 _DRIFTED = 0.01
 """Chance under which a shift is called one; two are tested."""
 _SIDES = ("train", "validation", "calibration", "test")
@@ -41,7 +48,7 @@ def write_report(
     audit: Mapping[str, Any] | None = None,
     history: Sequence[Mapping[str, Any]] = (),
     pairs: Sequence[PicturePair] = (),
-    examples: Sequence[Path] | None = None,
+    examples: Sequence[Path | str] | None = None,
     undecided: Sequence[str] = (),
     unfit: Sequence[str] = (),
     drift: Drift | None = None,
@@ -248,7 +255,9 @@ def _pair(pair: PicturePair) -> str:
     )
 
 
-def _side(picture: Path | bytes) -> str:
+def _side(picture: Path | bytes | str) -> str:
+    if isinstance(picture, str):
+        return f'<div class="side"><span>{escape(shortened(picture, _LONGEST))}</span></div>'
     name = "" if isinstance(picture, bytes) else f"{picture.parent.name}/{picture.name}"
     uri = data_uri(picture)
     inner = (
@@ -259,13 +268,13 @@ def _side(picture: Path | bytes) -> str:
     return f'<div class="side">{inner}</div>'
 
 
-def _worst(evaluation: Evaluation, examples: Sequence[Path] | None) -> str:
+def _worst(evaluation: Evaluation, examples: Sequence[Path | str] | None) -> str:
     if examples is None or not (evaluation.false_matches or evaluation.false_non_matches):
         return ""
 
     def shown(extremes: Sequence[Extreme]) -> str:
         return _figures(
-            PicturePair(left, right, f"{_place(left)} and {_place(right)}", extreme.score)
+            PicturePair(left, right, _places(left, right), extreme.score)
             for extreme in extremes
             for left, right in [(examples[extreme.left], examples[extreme.right])]
         )
@@ -279,8 +288,10 @@ def _worst(evaluation: Evaluation, examples: Sequence[Path] | None) -> str:
     )
 
 
-def _place(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"
+def _places(left: Path | str, right: Path | str) -> str:
+    """Where two files are; texts speak for themselves."""
+    paths = [side for side in (left, right) if isinstance(side, Path)]
+    return " and ".join(f"{path.parent.name}/{path.name}" for path in paths)
 
 
 def _split(audit: Mapping[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from twinlens.calibration import Calibration
 from twinlens.errors import DataError, EvidenceError
+from twinlens.evaluation.answers import answer_figures
 from twinlens.evaluation.bootstrap import FEWEST_UNITS, RESAMPLES, mean_interval
 from twinlens.evaluation.comparisons import (
     MOST_GENUINE,
@@ -22,6 +23,7 @@ from twinlens.evaluation.comparisons import (
 )
 from twinlens.evaluation.decisions import decision_figures
 from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_name
+from twinlens.evaluation.grades import correlations
 from twinlens.evaluation.group_errors import Column, errors_by
 from twinlens.evaluation.inputs import check_embeddings
 from twinlens.evaluation.result import Evaluation, GroupErrors
@@ -142,6 +144,7 @@ def evaluate_pairs(
     left: IntArray,
     right: IntArray,
     *,
+    grades: FloatArray | None = None,
     calibration: Calibration | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -155,6 +158,7 @@ def evaluate_pairs(
         scores: [n] finite, larger = more alike.
         same: [n] truth.
         left, right: [n] numbers of the examples in each pair.
+        grades: [n] how alike each pair is said to be, where that is known.
         calibration: fitted on other pairs, to be judged on these.
         seed: the same seed gives the same figures.
 
@@ -176,12 +180,18 @@ def evaluate_pairs(
     compared = linked(scores, same, left, right)
     needs = "needs the identity of each example; the data gives pairs only"
     names = ["recall_at_1", "map_at_r", *(figure_name(n, k) for n in WAYS for k in SHOTS)]
+    rng = np.random.default_rng([seed, 2])
+    further: dict[str, Interval] = {}
+    if calibration is not None:
+        further |= answer_figures(compared, calibration, rng)
+    if grades is not None:
+        further |= correlations(scores, grades, compared.left, rng)
     return _evaluation(
         "pairs",
         compared,
         (left, right),
         counts=(len(examples), None),
-        further=({}, dict.fromkeys(names, needs)),
+        further=(further, dict.fromkeys(names, needs)),
         limits=[],
         calibration=calibration,
         seed=seed,

@@ -5,7 +5,9 @@ from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletInd
 from twinlens.losses.circle import Circle
 from twinlens.losses.contrastive import Contrastive
 from twinlens.losses.cross_entropy import CrossEntropy
+from twinlens.losses.graded import Graded
 from twinlens.losses.infonce import InfoNCE
+from twinlens.losses.listwise import Listwise
 from twinlens.losses.multi_similarity import MultiSimilarity
 from twinlens.losses.proxy_anchor import ProxyAnchor
 from twinlens.losses.supcon import SupCon
@@ -16,7 +18,9 @@ __all__ = [
     "Circle",
     "Contrastive",
     "CrossEntropy",
+    "Graded",
     "InfoNCE",
+    "Listwise",
     "Loss",
     "LossValue",
     "MultiSimilarity",

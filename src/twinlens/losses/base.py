@@ -15,11 +15,12 @@ from twinlens.comparators.base import Comparator
 
 @dataclass(frozen=True, slots=True)
 class PairIndex:
-    """Pairs of rows of a batch: left, right [n] int64; same [n] bool."""
+    """Pairs of rows of a batch: left, right [n] int64; same [n] bool; grade [n] 0..1 or None."""
 
     left: Tensor
     right: Tensor
     same: Tensor
+    grade: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.left)
@@ -70,6 +71,8 @@ class Loss(nn.Module, ABC):
             of its own would leave the head of a learned comparator as it began.
         usual_miner: name of the miner that it is trained with unless another is named; None = the
             usual one of what it consumes.
+        usual_sampler: name of the sampler that it is trained with, on data of the kind that this
+            draws from, unless another is named; None = the usual one of the data.
         gradient_is_exact: whether the gradient is the derivative of the value; not so where
             weights are held still on purpose.
     """
@@ -78,6 +81,7 @@ class Loss(nn.Module, ABC):
     needs_learned: ClassVar[bool] = False
     trains_comparator: ClassVar[bool] = True
     usual_miner: ClassVar[str | None] = None
+    usual_sampler: ClassVar[str | None] = None
     gradient_is_exact: ClassVar[bool] = True
 
     def __init__(self, dim: int, classes: int) -> None:

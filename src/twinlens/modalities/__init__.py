@@ -3,5 +3,6 @@
 from twinlens.modalities.base import Modality
 from twinlens.modalities.image import Image
 from twinlens.modalities.strokes import Strokes
+from twinlens.modalities.text import Text
 
-__all__ = ["Image", "Modality", "Strokes"]
+__all__ = ["Image", "Modality", "Strokes", "Text"]

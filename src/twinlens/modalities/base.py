@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from twinlens.registry import Setting, source_of
 from twinlens.types import Batch
 
 Array = npt.NDArray[np.generic]
+
+
+class Lift(nn.Module, ABC):
+    """Numbers of tokens -> vectors; trained with the encoder that it stands before.
+
+    Attributes:
+        width: channels that it gives.
+    """
+
+    width: int
+
+    @abstractmethod
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[batch, 1, *axes] float32 token numbers, 0 where padded -> [batch, width, *axes]."""
+
+    def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+        """Take up what can be had before the first step of a training. See `Encoder.begin`."""
 
 
 class Modality(ABC):
@@ -32,10 +50,24 @@ class Modality(ABC):
             these are taken for examples in a folder.
         variants: how many classes one class can be turned into by `vary` (1 = none). A picture
             turned by 90 degrees is, for many uses, another thing: more classes from few.
+        by_value: whether a reference is the input itself (a text), not the path of a file.
     """
 
     suffixes: frozenset[str] = frozenset()
     variants: int = 1
+    by_value: ClassVar[bool] = False
+
+    @classmethod
+    def canonical(cls, ref: str) -> str:
+        """The one spelling of all references that mean the same input: its name among examples.
+
+        >>> Modality.canonical("faces/./anna.png")
+        'faces/anna.png'
+
+        Raises:
+            DataError: it cannot mean any input (a value that is empty, say).
+        """
+        return os.path.normpath(ref).replace(os.sep, "/")
 
     @classmethod
     def settle(cls, settings: Mapping[str, Setting], refs: Sequence[str]) -> dict[str, Setting]:
@@ -83,16 +115,32 @@ class Modality(ABC):
         """Channels of the prepared array: the size of its first axis."""
 
     @property
+    def vocabulary(self) -> int | None:
+        """How many tokens there are, where a prepared array holds their numbers.
+
+        They count from 1; 0, which padding is, is none of them. None where an array holds
+        quantities, as it mostly does.
+        """
+        return None
+
+    def lift(self) -> Lift | None:
+        """A layer to be trained between normalised token numbers and the encoder.
+
+        None where the encoder takes normalised values as they are.
+        """
+        return None
+
+    @property
     @abstractmethod
     def shape(self) -> tuple[int, ...] | None:
         """[channels, *axes] when every prepared array has the same shape, else None."""
 
     @abstractmethod
     def load(self, ref: str) -> Any:
-        """Read one input from a path or a value.
+        """Read one input, from a path or, `by_value`, from the value that `ref` is.
 
         Raises:
-            DataError: it cannot be read; names the file.
+            DataError: it cannot be read; names the file or the value.
         """
 
     @abstractmethod

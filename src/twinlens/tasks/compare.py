@@ -18,6 +18,7 @@ from twinlens.data.cache import Progress
 from twinlens.data.problems import ProblemLog
 from twinlens.data.tables import Table, read_table
 from twinlens.errors import DataError
+from twinlens.modalities.base import Modality
 from twinlens.types import FloatArray, IntArray
 
 CHUNK = 8192
@@ -60,7 +61,8 @@ def compare_file(
 
     Args:
         bundle: the model.
-        pairs: CSV, TSV or JSONL with the columns left and right; paths are relative to it.
+        pairs: CSV, TSV or JSONL with the columns left and right; paths are relative to it, values
+            (as texts) stand in the columns themselves.
         out: CSV to write; appears whole or not at all.
         question: how to decide.
         progress: told of (inputs embedded, inputs).
@@ -75,7 +77,7 @@ def compare_file(
     log = ProblemLog()
     table = read_table(pairs, log)
     _require_columns(table)
-    places, sides = _inputs(table, log)
+    places, sides = _inputs(table, bundle.siamese.modality, log)
     log.refuse(str(pairs))
     if not table.rows:
         raise DataError(f"{pairs} must have rows. Got none below the header. Add pairs.")
@@ -107,29 +109,40 @@ def _require_columns(table: Table) -> None:
         )
 
 
-def _inputs(table: Table, log: ProblemLog) -> tuple[Sequence[str], IntArray]:
+def _inputs(table: Table, modality: Modality, log: ProblemLog) -> tuple[Sequence[str], IntArray]:
     """The distinct inputs of a table, and which of them each row compares, [rows, 2].
 
-    Rows that lack one are logged.
+    Rows that lack one, or name one that cannot be used, are logged.
     """
     places: dict[str, int] = {}
     sides = np.zeros((len(table.rows), 2), np.int64)
     for number, row in enumerate(table.rows):
         for side, column in enumerate(_COLUMNS):
-            name = row.values.get(column, "")
-            path = str(table.path.parent / name)
-            if not name:
+            given = row.values.get(column, "")
+            ref = given if modality.by_value else str(table.path.parent / given)
+            if not given:
                 message = f"{column} must be given. Got nothing. Fill it."
                 log.error("empty-field", table.place(row), message)
-            elif path not in places and not Path(path).is_file():
-                log.error(
-                    "missing-file",
-                    table.place(row),
-                    f"{column} must be a file. Got {name}, which is none. Correct it; paths are "
-                    f"relative to {table.path.parent}.",
-                )
-            sides[number, side] = places.setdefault(path, len(places))
+            elif ref not in places and (problem := _problem(given, ref, table, modality)):
+                log.error("unusable-input", table.place(row), f"{column} {problem}")
+            sides[number, side] = places.setdefault(ref, len(places))
     return list(places), sides
+
+
+def _problem(given: str, ref: str, table: Table, modality: Modality) -> str:
+    """What is wrong with an input; "" if nothing is."""
+    if modality.by_value:
+        try:
+            modality.canonical(ref)
+        except DataError as error:
+            return f"must be usable. {error}"
+        return ""
+    if Path(ref).is_file():
+        return ""
+    return (
+        f"must be a file. Got {given}, which is none. Correct it; paths are relative to "
+        f"{table.path.parent}."
+    )
 
 
 def _answered(

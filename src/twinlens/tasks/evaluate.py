@@ -158,7 +158,13 @@ def evaluate_dataset(
         pairs = dataset.pairs
         scores = scorer.score(embeddings[pairs.left], embeddings[pairs.right])
         return evaluate_pairs(
-            scores, pairs.same, pairs.left, pairs.right, calibration=calibration, seed=seed
+            scores,
+            pairs.same,
+            pairs.left,
+            pairs.right,
+            grades=pairs.grade,
+            calibration=calibration,
+            seed=seed,
         )
     if dataset.triplets is not None:
         triplets = dataset.triplets
@@ -194,7 +200,8 @@ def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> Bool
             identities |= set(normalisation.data["identity_hashes"])
     if not identities and not content:
         return np.zeros(len(dataset), np.bool_)
-    hashes = content_hashes(dataset.refs(bundle.config.modality.name))
+    by_value = bundle.siamese.modality.by_value
+    hashes = content_hashes(dataset.refs(bundle.config.modality.name), by_value=by_value)
     known = np.array([key in content for key in hashes], np.bool_)
     names = [example.identity or example.imitates for example in dataset.examples]
     tainted = {name for name, is_known in zip(names, known, strict=True) if is_known and name}

@@ -57,6 +57,8 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
     scores: dict[str, str] = {}
     if calibration is not None and calibration.normalisation is not None:
         scores["scores are normalised"] = str(calibration.normalisation)
+    by_value = bundle.siamese.modality.by_value
+    refs = tested.dataset.refs(config.modality.name)
     return write_report(
         page,
         tested.evaluation,
@@ -79,7 +81,7 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         undecided=_undecided(bundle),
         unfit=unfit_for(config, evidence, calibration),
         drift=tested.drift,
-        examples=[Path(ref) for ref in tested.dataset.refs(config.modality.name)],
+        examples=[ref if by_value else Path(ref) for ref in refs],
     )
 
 

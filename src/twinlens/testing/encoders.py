@@ -25,6 +25,8 @@ _SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
     2: ((24, 17), (13, 26), (20, 20), (15, 15)),
 }
 """Sizes of the examples of a padded batch, by number of axes."""
+_TOKENS = 12
+"""Different ones that an encoder of tokens is shown."""
 _KINDS_OF_INPUT = {1: "series", 2: "pictures"}
 
 
@@ -37,11 +39,12 @@ def check_encoder(name: str, settings: Mapping[str, Setting] | None = None) -> l
     """
     cls = lookup("encoder", name)
     rules: dict[str, Rule] = {"it is an Encoder": functools.partial(_is_encoder, cls)}
-    for axes, channels in itertools.product(getattr(cls, "axes", ()), (1, 3)):
+    tokens = getattr(cls, "reads_tokens", False)
+    for axes, channels in itertools.product(getattr(cls, "axes", ()), (1,) if tokens else (1, 3)):
         if axes not in _SIZES:
             continue
         for shape in ((channels, *_SIZES[axes][0]), None):
-            case = _Case(name, dict(settings or {}), channels, axes, shape)
+            case = _Case(name, dict(settings or {}), channels, axes, shape, tokens)
             sizes = "any size" if shape is None else "one size"
             where = f"({_KINDS_OF_INPUT[axes]} of {sizes}, channels = {channels})"
             rules |= {f"{rule} {where}": check for rule, check in case.rules().items()}
@@ -64,6 +67,7 @@ class _Case:
     channels: int
     axes: int
     shape: tuple[int, ...] | None
+    tokens: bool
 
     def rules(self) -> dict[str, Rule]:
         rules: dict[str, Rule] = {
@@ -103,6 +107,11 @@ class _Case:
         """Examples [channels, *axes], of one size if the shape is fixed."""
         generator = torch.Generator().manual_seed(1)
         sizes = _SIZES[self.axes] if self.shape is None else (self.shape[1:],) * 4
+        if self.tokens:
+            return [
+                torch.randint(1, _TOKENS + 1, (1, *size), generator=generator).float()
+                for size in sizes
+            ]
         return [torch.rand(self.channels, *size, generator=generator) for size in sizes]
 
     def batch(self, more: int = 0) -> tuple[Tensor, Tensor | None]:
@@ -198,6 +207,8 @@ class _Case:
 
     def gradient(self) -> None:
         encoder = self.build().train()
+        if not any(parameter.requires_grad for parameter in encoder.parameters()):
+            return
         embeddings = encoder(*self.batch())
         weights = torch.randn(embeddings.shape, generator=torch.Generator().manual_seed(2))
         require_gradient(encoder, (embeddings * weights).sum())

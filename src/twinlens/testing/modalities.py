@@ -61,7 +61,7 @@ class _Case:
             "bad input is a DataError": self.refuses,
             "collate pads at the end, masks, and keeps the dtype": self.collates,
             "normalised values are float32, finite, and each example's own": self.normalises,
-            "0, which padding is, lies among normalised values": self.background,
+            "0, which padding is, is the background of values, or no token": self.background,
             "augmenting keeps the shape, and padding at 0": self.augments,
             "augmenting depends on its generator alone": self.random,
             "variant 0 changes nothing, and every other something": self.varies,
@@ -180,6 +180,13 @@ class _Case:
             modality.normalise(torch.from_numpy(a[None].copy())) for a in self.arrays(modality)
         ]
         low, high = min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+        if modality.vocabulary is not None:
+            if not (low >= 1 and high <= modality.vocabulary):
+                raise Broken(
+                    f"Tokens must be numbered from 1 to {modality.vocabulary}, as vocabulary says. "
+                    f"Got {low:g} … {high:g}. Leave 0 to padding."
+                )
+            return
         if not low <= 0 <= high:
             raise Broken(
                 f"0 must lie among normalised values. Got {low:g} … {high:g}. "

@@ -10,6 +10,7 @@ import numpy as np
 
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw, Sampler
+from twinlens.data.units import same_components
 from twinlens.registry import Component, Setting, build, lookup, resolve
 from twinlens.testing.contract import Broken, CheckResult, Rule, check_rules
 from twinlens.testing.datasets import labelled_dataset, paired_dataset, triplet_dataset
@@ -120,12 +121,14 @@ class _Case:
             _require_range(draw.variants, "variants", _VARIANTS)
 
     def labels(self) -> None:
-        truth = self.dataset.classes()
+        pairs = self.dataset.kind == "pairs"
+        truth = same_components(self.dataset) if pairs else self.dataset.classes()
+        variants = 1 if pairs else _VARIANTS  # a given pair is compared as it was given
         for draw in self.draws(20):
             if draw.labels is None:
                 continue
             _require_range(draw.labels, "labels", self.build().classes)
-            expected = truth[draw.examples] * _VARIANTS + draw.variants
+            expected = truth[draw.examples] * variants + draw.variants
             if not np.array_equal(draw.labels, expected):
                 raise Broken(
                     "labels must be dataset.classes()[examples] * variants + variants. "

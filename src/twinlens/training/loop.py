@@ -19,6 +19,7 @@ from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletInd
 from twinlens.miners.base import Miner
 from twinlens.siamese import Siamese
 from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from twinlens.training.chunks import backward_in_chunks
 from twinlens.training.doctor import Finding
 from twinlens.training.history import LOG, History, Listener, LogLine, Progress, Silent, StepGroup
 from twinlens.training.interrupt import Interrupt
@@ -155,18 +156,17 @@ class Trainer:
     def _step(self, values: Tensor, mask: Tensor | None, draw: Draw, step: int) -> LossValue:
         """Forward, loss, backward, update."""
         self.siamese.train()
-        autocast = self.state.precision == "bfloat16"
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-            embeddings = self.siamese.encode(values, mask)  # [batch, dim]
-        targets = self._targets(embeddings.detach(), draw)
-        value = self.loss(embeddings, targets, self.siamese.comparator)
-        if not torch.isfinite(value.total):
-            raise TrainingError(
-                f"The loss must stay finite. Got {value.total.item()} at step {step}. Lower "
-                'train.learning_rate, set train.gradient_clip=1, or train.precision="float32".'
-            )
         self.optimiser.zero_grad(set_to_none=True)
-        value.total.backward()
+        chunk = self.settings.chunk
+
+        def loss(embeddings: Tensor) -> LossValue:
+            return self._loss(embeddings, draw, step)
+
+        if 0 < chunk < len(values):
+            value = backward_in_chunks(self._encode, values, mask, loss, chunk=chunk)
+        else:
+            value = loss(self._encode(values, mask))
+            value.total.backward()
         if self.settings.gradient_clip:
             parameters = [*self.siamese.parameters(), *self.loss.parameters()]
             nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
@@ -176,12 +176,35 @@ class Trainer:
         self.optimiser.step()
         return value
 
+    def _encode(self, values: Tensor, mask: Tensor | None) -> Tensor:
+        """[batch, channels, *axes] -> [batch, dim], in the precision of this run."""
+        autocast = self.state.precision == "bfloat16"
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+            return self.siamese.encode(values, mask)
+
+    def _loss(self, embeddings: Tensor, draw: Draw, step: int) -> LossValue:
+        """The loss of a batch. [batch, dim].
+
+        Raises:
+            TrainingError: it is not finite.
+        """
+        targets = self._targets(embeddings.detach(), draw)
+        value = self.loss(embeddings, targets, self.siamese.comparator)
+        if not torch.isfinite(value.total):
+            raise TrainingError(
+                f"The loss must stay finite. Got {value.total.item()} at step {step}. Lower "
+                'train.learning_rate, set train.gradient_clip=1, or train.precision="float32".'
+            )
+        return value
+
     @torch.no_grad()
     def _targets(self, embeddings: Tensor, draw: Draw) -> Targets:
         """What the loss is told: given pairs or triplets, mined ones, or the labels."""
         if draw.pairs is not None:
-            index = (draw.pairs.left, draw.pairs.right, draw.pairs.same)
-            return PairIndex(*map(torch.from_numpy, index))
+            pairs = draw.pairs
+            left, right, same = map(torch.from_numpy, (pairs.left, pairs.right, pairs.same))
+            grade = None if pairs.grade is None else torch.from_numpy(pairs.grade)
+            return PairIndex(left, right, same, grade)
         if draw.triplets is not None:
             return self._given_triplets(draw)
         assert draw.labels is not None

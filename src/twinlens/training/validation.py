@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from twinlens.data.dataset import Dataset
+from twinlens.data.memory import by_size
 from twinlens.evaluation.one_shot import one_shot_accuracy
 from twinlens.functional.metrics import roc_auc
+from twinlens.functional.ranking import rank_lists
 from twinlens.siamese import Siamese
 from twinlens.types import BoolArray, FloatArray, IntArray, Pairs, Store, Triplets
 
 MOST_EXAMPLES = 4000
 """Examples that a validation embeds at most."""
+LIST = 3
+"""Candidates of a question, on average, from which given pairs are validated as lists."""
 EPISODES = 400
 WAYS = 20
 
@@ -21,13 +26,17 @@ WAYS = 20
 def embed_store(
     siamese: Siamese, store: Store, positions: IntArray, batch_size: int = 256
 ) -> FloatArray:
-    """Embeddings of stored examples, in this order. [n] positions -> [n, dim] float32."""
-    if not len(positions):
-        return np.zeros((0, siamese.dim), np.float32)
-    starts = range(0, len(positions), batch_size)
-    return np.concatenate(
-        [siamese.embed(store.gather(positions[i : i + batch_size])) for i in starts]
-    )
+    """Embeddings of stored examples, in this order. [n] positions -> [n, dim] float32.
+
+    Examples of like size share a batch, so that little is padded.
+    """
+    embeddings = np.zeros((len(positions), siamese.dim), np.float32)
+    shapes = store.shapes
+    order = by_size([shapes[int(position)] for position in positions])
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        embeddings[part] = siamese.embed(store.gather(positions[part]))
+    return embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,36 @@ class PairRanking:
 
 
 @dataclass(frozen=True, slots=True)
+class GradeOrder:
+    """Correlation of ranks over graded pairs."""
+
+    store: Store
+    pairs: Pairs
+    count: int
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, np.arange(self.count))
+        scores = siamese.score(embeddings[self.pairs.left], embeddings[self.pairs.right])
+        ranks = rankdata(scores), rankdata(self.pairs.grade)
+        return float(np.corrcoef(*ranks)[0, 1]) if np.ptp(scores) > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrder:
+    """Mean average precision over the candidates of each question."""
+
+    store: Store
+    pairs: Pairs
+    count: int
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, np.arange(self.count))
+        pairs = self.pairs
+        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
+        return float(rank_lists(scores, pairs.same, pairs.left).average_precision.mean())
+
+
+@dataclass(frozen=True, slots=True)
 class TripletOrder:
     """Share of given triplets in the right order: validation when only triplets are known."""
 
@@ -104,13 +143,21 @@ class TripletOrder:
 
 def validator_for(
     dataset: Dataset, store: Store | None, seed: int
-) -> OneShot | PairRanking | TripletOrder | None:
-    """The validator that fits the supervision, or None when the data cannot carry one."""
+) -> OneShot | PairRanking | GradeOrder | ListOrder | TripletOrder | None:
+    """The validator that fits the supervision, or None when the data cannot carry one.
+
+    Pairs that mostly share their left example, `LIST` to one, are lists of candidates.
+    """
     if store is None or not len(dataset):
         return None
-    if dataset.pairs is not None:
-        both = 0 < dataset.pairs.same.sum() < len(dataset.pairs)
-        return PairRanking(store, dataset.pairs, len(dataset)) if both else None
+    if (pairs := dataset.pairs) is not None:
+        if pairs.grade is not None:
+            graded = len(pairs) > 1 and np.ptp(pairs.grade) > 0
+            return GradeOrder(store, pairs, len(dataset)) if graded else None
+        if not 0 < pairs.same.sum() < len(pairs):
+            return None
+        lists = len(pairs) >= LIST * len(np.unique(pairs.left))
+        return (ListOrder if lists else PairRanking)(store, pairs, len(dataset))
     if dataset.triplets is not None:
         return TripletOrder(store, dataset.triplets, len(dataset)) if dataset.triplets else None
     if (dataset.claims() >= 0).any():

@@ -2,11 +2,22 @@
 
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw, Sampler
+from twinlens.data.samplers.duplicates import DuplicateSampler
 from twinlens.data.samplers.identities import IdentitySampler
+from twinlens.data.samplers.lists import ListSampler
 from twinlens.data.samplers.pairs import PairSampler
 from twinlens.data.samplers.triplets import TripletSampler
 
-__all__ = ["Draw", "IdentitySampler", "PairSampler", "Sampler", "TripletSampler", "default_sampler"]
+__all__ = [
+    "Draw",
+    "DuplicateSampler",
+    "IdentitySampler",
+    "ListSampler",
+    "PairSampler",
+    "Sampler",
+    "TripletSampler",
+    "default_sampler",
+]
 
 
 def default_sampler(dataset: Dataset) -> str:

@@ -41,9 +41,11 @@ class Sampler(ABC):
 
     Attributes:
         consumes: the kind of data set it draws from.
+        gives: what its draws hold; what it consumes unless it says otherwise.
     """
 
     consumes: ClassVar[Literal["labels", "pairs", "triplets"]] = "labels"
+    gives: ClassVar[Literal["labels", "pairs", "triplets"] | None] = None
 
     def __init__(self, dataset: Dataset, variants: int, seed: int) -> None:
         """Raises:

@@ -74,5 +74,6 @@ class PairSampler(Sampler):
         sides = np.stack([self.pairs.left[chosen], self.pairs.right[chosen]])  # [2, n]
         examples, place = np.unique(sides, return_inverse=True)
         left, right = place.reshape(sides.shape)
-        pairs = Pairs(left, right, self.pairs.same[chosen])
+        given = self.pairs.chosen(chosen)
+        pairs = Pairs(left, right, given.same, given.grade)
         return Draw(examples, None, np.zeros_like(examples), pairs=pairs)

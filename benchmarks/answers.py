@@ -1,0 +1,154 @@
+"""Which of the candidates answers the question, and does any: trained from scratch on small data.
+
+* `wikiqa`: mean average precision and reciprocal rank over the 243 test questions that have a right
+  sentence, trained on the 2,118 training questions; and how well the best score tells the other
+  390 questions apart, which have none.
+* `cqa`: comments (part A) and related questions (part B) of SemEval-2016 task 3, in five folds by
+  question, against the order in which forum and search engine gave them.
+
+Every setting was chosen on WikiQA's development questions (configs/texts.toml); test questions are
+scored once, and cqa takes the same settings as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from benchmarks.paraphrase import CONFIG, QUICK_STEPS
+from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
+from benchmarks.texts import (
+    TextPairs,
+    averaged_scores,
+    bm25_scores,
+    cqa,
+    tfidf_scores,
+    vectors_file,
+    wikiqa,
+    word_vectors,
+)
+from benchmarks.trained import Figures, train_and_test
+from twinlens.bundle import Bundle
+from twinlens.config import load_config
+from twinlens.data.dataset import Dataset
+from twinlens.evaluation.ranking import evaluate_ranking
+from twinlens.types import FloatArray
+
+SEEDS = {"wikiqa": 3, "cqa": 3}
+FOLDS = 5
+CHANGES = ("sampler.batch=64", "sampler.balanced=true", "train.steps=300")
+CNN = Anchor(0.652, "convolutional network with counts of shared words, Yang et al. 2015")
+ATTENTIVE = Anchor(0.689, "attentive pooling, dos Santos et al. 2016")
+
+
+def run(options: Options) -> Result:
+    """Train and test every part and seed; with --parts, some only."""
+    parts: dict[str, Callable[[Options], tuple[list[Metric], Figures]]] = {
+        "wikiqa": _wikiqa,
+        "cqa": _cqa,
+    }
+    found = {name: part(options) for name, part in parts.items() if options.wants(name)}
+    metrics = tuple(metric for made, _ in found.values() for metric in made)
+    details = {name: kept for name, (_, kept) in found.items()}
+    return Result(metrics, options.seed_range(max(SEEDS.values())), details)
+
+
+def _trained(
+    name: str,
+    dataset: Dataset,
+    seed: int,
+    test: Callable[[Bundle], Figures],
+    options: Options,
+) -> Figures:
+    steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
+    vectors = f'modality.vectors="{vectors_file(options.data)}"'
+    config = load_config(CONFIG, [*CHANGES, vectors, *steps, f"seed={seed}"])
+    return train_and_test(f"{name}-{seed}", dataset, config, test, options)
+
+
+def _wikiqa(options: Options) -> tuple[list[Metric], Figures]:
+    train, test = (wikiqa(options.data, side) for side in ("train", "test"))
+    dataset = train.dataset("wikiqa")
+
+    def tested(bundle: Bundle) -> Figures:
+        return ranked(test, test.scores(bundle))
+
+    runs = [
+        _trained("wikiqa", dataset, seed, tested, options)
+        for seed in options.seed_range(SEEDS["wikiqa"])
+    ]
+    peers = {
+        "BM25": ranked(test, bm25_scores(test, test.right)),
+        "TF-IDF cosine": ranked(test, tfidf_scores(test, train)),
+        "averaged vectors": ranked(test, averaged_scores(test, word_vectors(options.data))),
+    }
+
+    def metric(key: str, figure: str, unit: str, *anchors: Anchor, **rest: float) -> Metric:
+        return _over(key, figure, unit, runs, peers, anchors, **rest)
+
+    metrics = [
+        metric("wikiqa_map", "map", "MAP", ATTENTIVE, CNN, goal=0.69, beyond=0.72),
+        metric("wikiqa_mrr", "mrr", "MRR", goal=0.70),
+        metric("no_answer_auc", "answerable_auc", "AUC", goal=0.70),
+    ]
+    return metrics, {"runs": runs, "baselines": peers}
+
+
+def _cqa(options: Options) -> tuple[list[Metric], Figures]:
+    metrics: list[Metric] = []
+    kept: Figures = {}
+    for part in ("A", "B"):
+        pairs = cqa(options.data, part)
+        given = -np.arange(len(pairs), dtype=np.float64)
+        peers = {
+            "given order": ranked(pairs, given),
+            "BM25": ranked(pairs, bm25_scores(pairs, pairs.right)),
+        }
+        runs = [_folds(part, pairs, seed, options) for seed in options.seed_range(SEEDS["cqa"])]
+        key = f"cqa_{part.lower()}_map"
+        metrics.append(_over(key, "map", "MAP", runs, peers, goal=peers["given order"]["map"]))
+        kept[part] = {"runs": runs, "baselines": peers}
+    return metrics, kept
+
+
+def _folds(part: str, pairs: TextPairs, seed: int, options: Options) -> Figures:
+    """Train on four fifths of the questions and rank the rest, five times."""
+    fold = np.random.default_rng(seed).permutation(pairs.question.max() + 1) % FOLDS
+    of_pair = fold[pairs.question]
+    scores = np.zeros(len(pairs))
+    for number in range(1 if options.quick else FOLDS):
+        rest = pairs.chosen(of_pair == number)
+        dataset = pairs.chosen(of_pair != number).dataset(f"cqa-{part}")
+
+        def tested(bundle: Bundle, rest: TextPairs = rest) -> Figures:
+            return {"scores": rest.scores(bundle).tolist()}
+
+        found = _trained(f"cqa-{part}-{number}", dataset, seed, tested, options)
+        scores[of_pair == number] = found["scores"]
+    return ranked(pairs, scores)
+
+
+def ranked(pairs: TextPairs, scores: FloatArray) -> Figures:
+    """Figures of an order of candidates, without intervals: those over seeds are given."""
+    figures = evaluate_ranking(scores, pairs.same, pairs.question)
+    values = {name: metric.value for name, metric in figures.metrics.items()}
+    return {
+        **values,
+        "map_low": figures.metrics["map"].low,
+        "map_high": figures.metrics["map"].high,
+    }
+
+
+def _over(
+    key: str,
+    figure: str,
+    unit: str,
+    runs: list[Figures],
+    peers: Mapping[str, Figures],
+    anchors: tuple[Anchor, ...] = (),
+    **rest: float,
+) -> Metric:
+    beside = tuple(Anchor(p[figure], f"{peer}, this run") for peer, p in peers.items())
+    values = [f[figure] for f in runs]
+    return over_seeds(key, values, unit=unit, anchors=(*beside, *anchors), **rest)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from torch import Tensor
+
+from twinlens.comparators.base import Comparator, require_parts
+from twinlens.functional.late import Parts, coverage, in_blocks, of_like_size, similarities
+from twinlens.registry import register
+
+
+@register("comparator", "maxsim")
+class MaxSim(Comparator):
+    """Each part of one finds its best counterpart in the other: the mean cosine of both ways.
+
+    For an encoder that gives a row of `steps` parts, as `stepwise`. A part weighs as much as it
+    counts, so before any training the score of two texts is the share of rare words that they have
+    in common. In [-1, 1]. An index cannot serve it: retrieve by another model, then rank by this.
+
+    Source:
+        Khattab, Zaharia. ColBERT: efficient and effective passage search via contextualized late
+        interaction over BERT. SIGIR 2020, equation 3, as the mean of both directions.
+    """
+
+    def __init__(self, dim: int, *, steps: int = 32) -> None:
+        """Args:
+        dim: supplied.
+        steps: parts in a row, as the encoder has them.
+
+        Raises:
+            ConfigError: an embedding does not fall into so many parts.
+        """
+        super().__init__()
+        require_parts(dim, steps)
+        self.steps, self.local = steps, dim // steps
+
+    def paired(self, a: Tensor, b: Tensor) -> Tensor:
+        return of_like_size(self._scores, a, b, self.steps)
+
+    def _scores(self, a: Tensor, b: Tensor) -> Tensor:
+        """[n, any number of steps · local] twice -> [n]."""
+        left, right = Parts.of(a, self.local), Parts.of(b, self.local)
+        cosine = similarities(left, right)  # [n, steps, steps]
+        there = coverage(left.counts, cosine.amax(2))
+        back = coverage(right.counts, cosine.amax(1))
+        return (there + back) / 2
+
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
+        return in_blocks(self.paired, a, b, cells=self.steps**2)

@@ -1,0 +1,176 @@
+"""Texts -> numbers of tokens, by tokenisers that are kept as JSON."""
+
+from __future__ import annotations
+
+import importlib
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from twinlens.errors import ConfigError, DataError, TwinlensError, shortened
+
+Level = Literal["bpe", "word"]
+
+MOST_CHARACTERS = 1_000_000
+"""Of a text; one above is refused."""
+UNKNOWN = "[UNK]"
+"""The token that stands for all that a tokeniser does not know. Its number is 1."""
+
+
+def clean(text: str) -> str:
+    """A text in Unicode's form NFKC, each run of white space one space, none at the ends.
+
+    >>> clean("  ﬁrst\\tline\\u00a0 ")
+    'first line'
+
+    Raises:
+        DataError: nothing is left, or it holds what is no text.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise DataError(
+            f"A text must have at most {MOST_CHARACTERS:,} characters. Got {len(text):,} in "
+            f"{shortened(text)!r}. Cut it into parts."
+        )
+    if "\0" in text:
+        raise DataError(
+            f"A text must not hold the character NUL. Got {shortened(text)!r}: it may be a binary "
+            "file, or UTF-16. Save it as UTF-8."
+        )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise DataError(
+            f"A text must be valid Unicode. Got bytes that are not UTF-8, in {shortened(text)!a}. "
+            "Save it as UTF-8."
+        )
+    found = " ".join(unicodedata.normalize("NFKC", text).split())
+    if not found:
+        raise DataError(f"A text must not be empty. Got {shortened(text)!r}. Fill or remove it.")
+    return found
+
+
+def learn(
+    texts: Sequence[str],
+    *,
+    level: Level,
+    vocabulary: int,
+    lowercase: bool,
+    words: Sequence[str] = (),
+) -> str:
+    """A tokeniser that is trained on texts, as JSON.
+
+    Args:
+        texts: cleaned.
+        level: "bpe" builds tokens from bytes, so that no text is unknown to it; "word" takes whole
+            words. (WordPiece, as the library trains it, gives another vocabulary at each run; one
+            that was trained elsewhere can be read.)
+        vocabulary: tokens at most.
+        lowercase: whether upper and lower case are one.
+        words: further ones to know at level "word", while there is room.
+
+    Source:
+        Sennrich, Haddow, Birch. Neural machine translation of rare words with subword units. ACL
+        2016.
+    """
+    library = _library()
+    steps = [library.normalizers.NFKC()]
+    if lowercase:
+        steps.append(library.normalizers.Lowercase())
+    normaliser = library.normalizers.Sequence(steps)
+    if level == "word":
+        split = library.pre_tokenizers.Whitespace()
+        counts = Counter(
+            word
+            for text in texts
+            for word, _ in split.pre_tokenize_str(normaliser.normalize_str(text))
+        )
+        ordered = sorted(counts, key=lambda word: (-counts[word], word))
+        known = list(dict.fromkeys([UNKNOWN, *ordered, *words]))[:vocabulary]
+        numbers = {word: number for number, word in enumerate(known)}
+        tokeniser = library.Tokenizer(library.models.WordLevel(numbers, unk_token=UNKNOWN))
+        tokeniser.normalizer, tokeniser.pre_tokenizer = normaliser, split
+        return tokeniser.to_str()
+    tokeniser = library.Tokenizer(library.models.BPE())
+    tokeniser.normalizer = normaliser
+    tokeniser.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    trainer = library.trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[UNKNOWN],
+        initial_alphabet=library.pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokeniser.train_from_iterator(texts, trainer)
+    return tokeniser.to_str()
+
+
+def read_document(path: Path) -> str:
+    """The JSON of a tokeniser file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f'modality.tokenizer must be "auto" or a tokeniser as JSON. Got {path}: {error}.'
+        ) from error
+
+
+class Tokeniser:
+    """A tokeniser of the library `tokenizers`; its numbers are counted from 1.
+
+    Args:
+        document: its JSON.
+
+    Raises:
+        ConfigError: it is no such JSON.
+    """
+
+    def __init__(self, document: str) -> None:
+        library = _library()
+        try:
+            self._inner: Any = library.Tokenizer.from_str(document)
+        except Exception as error:  # the library raises nothing narrower
+            raise ConfigError(
+                "modality.tokenizer must be the JSON of a tokeniser, as the library tokenizers "
+                f"saves it. Got {shortened(document)!r}: {error}."
+            ) from error
+        self._inner.no_padding()
+        self._inner.no_truncation()
+        last = self._inner.encode("a").special_tokens_mask[::-1]
+        self._closing = next((i for i, special in enumerate(last) if not special), 0)
+
+    def __len__(self) -> int:
+        return self._inner.get_vocab_size()
+
+    def numbers(self, text: str, most: int | None = None) -> list[int]:
+        """The tokens of a cleaned text, each in 1 … len(self); at least one.
+
+        Args:
+            text: cleaned.
+            most: of them; what is left out stands before those that close every text, as of BERT.
+        """
+        found = [number + 1 for number in self._inner.encode(text).ids] or [1]
+        if most is None or len(found) <= most:
+            return found
+        closing = min(self._closing, most - 1)
+        return found[: most - closing] + found[len(found) - closing :]
+
+    def pieces(self, text: str) -> list[str]:
+        """The parts of a cleaned text that its tokens stand for, as they are written there."""
+        return [text[start:end] for start, end in self._inner.encode(text).offsets]
+
+    def words(self) -> dict[str, int]:
+        """Token -> number."""
+        return {word: number + 1 for word, number in self._inner.get_vocab().items()}
+
+
+def _library() -> Any:
+    try:
+        return importlib.import_module("tokenizers")
+    except ImportError as error:
+        raise TwinlensError(
+            "Text needs the package tokenizers. Got none installed. "
+            'Install it with: pip install "twinlens[text]".'
+        ) from error

@@ -1,0 +1,223 @@
+"""Texts: what is made of them, what is refused, and what never changes an embedding."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinlens.errors import ConfigError, DataError, TwinlensError
+from twinlens.modalities import Text
+from twinlens.modalities.tokens import MOST_CHARACTERS, Tokeniser, clean, learn
+from twinlens.registry import settings_of
+from twinlens.testing import broken, check_component
+
+TEXTS = (
+    "How do I learn to sing?",
+    "What is the best way to learn singing?",
+    "Where can I buy a cheap guitar?",
+    "Как научиться петь?",
+    "怎么学唱歌",
+)
+
+
+def text_modality(**settings: object) -> Text:
+    """A modality whose tokeniser was trained on `TEXTS`."""
+    table = {**settings_of("modality", "text"), "vocabulary": 400, **settings}
+    return Text(**Text.settle(table, TEXTS))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"level": "word"}, {"token_dropout": 0.3, "typos": 0.3, "crop": 1.0}]
+)
+def test_the_contract(settings: dict[str, str | float]) -> None:
+    assert [str(result) for result in broken(check_component("modality", "text", settings))] == []
+
+
+def test_the_form_of_unicode_and_white_space_make_no_difference() -> None:
+    modality = text_modality()
+    plain = modality.prepare("Café au lait")
+    for other in (unicodedata.normalize("NFD", "Café au lait"), "  café\u00a0au\n\tlait "):
+        np.testing.assert_array_equal(modality.prepare(other), plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "must not be empty"),
+        (" \n\u3000\t", "must not be empty"),
+        ("a\0b", "NUL"),
+        ("caf\udce9", "not UTF-8"),
+        ("x" * (MOST_CHARACTERS + 1), r"at most 1,000,000 characters. Got 1,000,001"),
+    ],
+)
+def test_what_is_no_text_is_refused(text: str, says: str) -> None:
+    with pytest.raises(DataError, match=says) as caught:
+        text_modality().load(text)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_megabyte_is_cut_to_the_most_tokens() -> None:
+    modality = text_modality(max_tokens=16)
+    long = "learn to sing " * 70_000
+    assert modality.prepare(long).shape == (1, 16)
+    assert modality.describe(modality.load("sing")) == {"length": "whole"}
+    assert modality.describe(modality.load(long)) == {"length": "cut"}
+
+
+def test_what_is_not_text_is_refused() -> None:
+    with pytest.raises(DataError, match="must be a str. Got bytes"):
+        text_modality().prepare(b"sing")
+
+
+@pytest.mark.parametrize("level", ["bpe", "word"])
+def test_a_script_that_training_never_saw_still_has_tokens(level: str) -> None:
+    modality = text_modality(level=level)
+    strange = ["ཀཁག", "🎸🎸", "\u200b", "ไทย"]
+    assert modality.vocabulary is not None
+    for text in strange:
+        array = modality.prepare(text)
+        assert array.shape[1] >= 1
+        assert array.min() >= 1
+        assert array.max() <= modality.vocabulary
+    if level == "bpe":
+        assert len({modality.prepare(text).tobytes() for text in strange}) == len(strange)
+
+
+@given(st.text(max_size=60))
+def test_every_text_has_tokens_or_an_error(text: str) -> None:
+    modality = TRAINED
+    try:
+        cleaned = clean(text)
+    except DataError:
+        return
+    assert clean(cleaned) == cleaned
+    array = modality.prepare(cleaned)
+    assert array.dtype == np.int32
+    assert 1 <= array.min() <= array.max() <= (modality.vocabulary or 0)
+
+
+TRAINED = text_modality()
+
+
+def test_case_counts_where_it_is_asked_for() -> None:
+    assert np.array_equal(TRAINED.prepare("SING"), TRAINED.prepare("sing"))
+    modality = text_modality(lowercase=False)
+    assert not np.array_equal(modality.prepare("SING"), modality.prepare("sing"))
+
+
+def test_a_tokeniser_file_is_taken_as_it_is(tmp_path: Path) -> None:
+    document = learn(["one two two"], level="word", vocabulary=10, lowercase=True)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(document, encoding="utf-8")
+    settled = Text.settle({**settings_of("modality", "text"), "tokenizer": str(path)}, TEXTS)
+    assert settled["tokenizer"] == document
+    modality = Text(tokenizer=str(path))
+    assert modality.prepare("two one three").tolist() == [[2, 3, 1]]
+    assert modality.fingerprint() == Text(tokenizer=document).fingerprint()
+
+
+def test_a_file_that_is_no_tokeniser_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"version": "1.0"}')
+    with pytest.raises(ConfigError, match=r"modality\.tokenizer must be the JSON of a tokeniser"):
+        Text(tokenizer=str(tmp_path / "a.json"))
+    with pytest.raises(ConfigError, match=r"none\.json"):
+        Text(tokenizer=str(tmp_path / "none.json"))
+    with pytest.raises(ConfigError, match='Got "auto"'):
+        Text().prepare("sing")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"vocabulary": 200}, r"modality\.vocabulary must be above 256"),
+        ({"max_tokens": 0}, r"modality\.max_tokens"),
+        ({"token_dropout": 1.0}, r"modality\.token_dropout"),
+        ({"typos": -0.1}, r"modality\.typos"),
+        ({"crop": 1.5}, r"modality\.crop"),
+        ({"vectors": "glove.txt"}, r'modality\.level must be "word"'),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Text(**settings)  # type: ignore[arg-type]
+
+
+def test_without_the_package_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tokenizers", None)
+    with pytest.raises(TwinlensError, match=r'pip install "twinlens\[text\]"'):
+        Tokeniser("{}")
+
+
+def augmented(modality: Text, text: str = "learn to sing well with a cheap guitar") -> torch.Tensor:
+    values = modality.normalise(torch.from_numpy(np.stack([modality.prepare(text)] * 200)))
+    return modality.augment(values, None, torch.Generator().manual_seed(0)), values
+
+
+def test_token_dropout_makes_its_share_unknown() -> None:
+    changed, values = augmented(text_modality(token_dropout=0.25))
+    lost = changed != values
+    assert (changed[lost] == 1).all()
+    assert 0.2 < lost.float().mean() < 0.3
+
+
+def test_a_crop_leaves_one_span_of_half_or_more() -> None:
+    changed, values = augmented(text_modality(token_dropout=0.0, crop=1.0))
+    kept = changed > 0
+    assert (changed[kept] == values[kept]).all()
+    assert (kept.sum(2) * 2 >= values.shape[2]).all()
+    assert not kept.all()
+    edges = (kept[..., 1:] != kept[..., :-1]).sum(2)
+    assert (edges <= 2).all()
+
+
+def test_typos_are_words_that_are_spelt_nearly_alike() -> None:
+    words = ("colour color colours green",)
+    table = {**settings_of("modality", "text"), "level": "word", "typos": 0.9, "token_dropout": 0.0}
+    modality = Text(**Text.settle(table, words))  # type: ignore[arg-type]
+    changed, values = augmented(modality, "colour green")
+    assert (changed[:, :, 1] == values[:, :, 1]).all()
+    known = modality.tokeniser.words()
+    assert set(changed[:, :, 0].unique().long().tolist()) == {
+        known["color"], known["colours"], known["colour"],
+    }  # fmt: skip
+
+
+def test_vectors_are_where_training_begins(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("4 3\nsing 1 0 0\nhum 1 0.1 0\nguitar 0 0 1\nlute 0 -1 1\n", encoding="utf-8")
+    table = {**settings_of("modality", "text"), "level": "word", "width": 3, "vectors": str(path)}
+    modality = Text(**Text.settle(table, ["I sing", "I sing", "we shout"]))  # type: ignore[arg-type]
+    known = modality.tokeniser.words()
+    assert {"sing", "shout", "hum", "lute"} <= known.keys()
+    torch.manual_seed(0)
+    lift = modality.lift()
+    batch = modality.collate([modality.prepare(text) for text in ("I sing", "I sing", "we shout")])
+    values = torch.from_numpy(batch.values).float()
+    lift.begin(iter([(values, None)]))
+    vectors = lift(torch.tensor([[[known["sing"], known["hum"], known["guitar"]]]]).float())[0].T
+    cosine = torch.nn.functional.cosine_similarity(vectors[:1], vectors[1:])
+    assert cosine[0] > 0.9 > 0.5 > cosine[1]
+    weights = lift.gains.exp()
+    assert weights[known["i"]] < weights[known["shout"]] < weights[known["lute"]]
+
+
+def test_vectors_wider_than_the_layer_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("sing 1 0 0\n", encoding="utf-8")
+    table = {**settings_of("modality", "text"), "level": "word", "width": 2, "vectors": str(path)}
+    modality = Text(**Text.settle(table, ["sing"]))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"modality\.width must be at least.*\(3\)"):
+        modality.lift().begin(iter([(torch.ones(1, 1, 1), None)]))
+
+
+def test_frozen_vectors_keep_their_direction_and_learn_how_much_they_count() -> None:
+    lift = text_modality(frozen=True).lift()
+    assert [name for name, p in lift.named_parameters() if p.requires_grad] == ["gains"]

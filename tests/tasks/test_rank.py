@@ -1,0 +1,127 @@
+"""Candidates in order, and the answer that none is good enough."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from texts import SMALL, write_pairs
+from twinlens.bundle import Bundle
+from twinlens.cli import main
+from twinlens.config import load_config
+from twinlens.errors import DataError
+from twinlens.fit import fit
+from twinlens.tasks.rank import rank, rank_file
+
+ANSWERS = ("tips to sell my boat", "how do I cook a fish", "paint a house: how")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("ranks")
+    fit(write_pairs(place), place / "model", config=load_config(None, SMALL))
+    return place / "model"
+
+
+@pytest.fixture(scope="module")
+def bundle(model: Path) -> Bundle:
+    return Bundle.load(model)
+
+
+def test_the_best_comes_first_and_is_decided_on(bundle: Bundle) -> None:
+    found = rank(bundle, "how do I cook a fish", ANSWERS)
+    assert found.candidates[0].candidate == "how do I cook a fish"
+    scores = [ranked.score for ranked in found.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(ranked.place for ranked in found.candidates) == [0, 1, 2]
+    for ranked in found.candidates:
+        assert ranked.score == pytest.approx(
+            bundle.score("how do I cook a fish", ANSWERS[ranked.place]), abs=1e-5
+        )
+    best = found.candidates[0].decision
+    assert best is not None
+    assert found.answered == best.same
+
+
+def test_equal_candidates_keep_their_order(bundle: Bundle) -> None:
+    found = rank(bundle, "fix a car: how", ["fish", "fish", "fish"])
+    assert [ranked.place for ranked in found.candidates] == [0, 1, 2]
+
+
+def test_no_candidate_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(DataError, match="must have a candidate"):
+        rank(bundle, "how", [])
+
+
+def test_an_uncalibrated_model_ranks_but_does_not_answer(bundle: Bundle) -> None:
+    found = rank(dataclasses.replace(bundle, calibration=None), "fish", ANSWERS)
+    assert found.answered is None
+    assert "not calibrated" in found.why
+    assert "probability" not in found.to_dict()["candidates"][0]
+
+
+def write(path: Path, rows: list[str]) -> Path:
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_table_of_questions(bundle: Bundle, tmp_path: Path) -> None:
+    rows = ["question,candidate,right,note"]
+    rows += [f"how do I cook a fish,{a},{int('cook' in a)},x" for a in ANSWERS]
+    rows += [f"move a table: how,{a},0,y" for a in ANSWERS]
+    table = write(tmp_path / "asked.csv", rows)
+    count, figures = rank_file(bundle, table, tmp_path / "out.csv")
+    assert count == 2
+    assert figures is not None
+    assert (figures.questions, figures.unanswered) == (1, 1)
+    assert figures.metrics["map"].value == 1
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        written = list(csv.DictReader(file))
+    assert [row["rank"] for row in written] == ["1", "2", "3"] * 2
+    assert written[0]["candidate"] == "how do I cook a fish"
+    assert written[0]["note"] == "x"
+    scores = [float(row["score"]) for row in written[:3]]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["question,answer", "a,b"], "Add candidate"),
+        (["question,candidate"], "Add rows"),
+        (["question,candidate", "a,"], "row 2: candidate must be given"),
+        (["question,candidate", "a,b\0"], "row 2: candidate: A text must not hold"),
+        (["question,candidate,right", "a,b,2"], "row 2: right must be one of"),
+        (["question,candidate,score", "a,b,2"], "must not have the columns"),
+    ],
+)
+def test_a_bad_table_is_refused(rows: list[str], says: str, bundle: Bundle, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        rank_file(bundle, write(tmp_path / "a.csv", rows), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return int(caught.value.code or 0)
+
+
+def test_the_command(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answers = write(tmp_path / "answers.txt", list(ANSWERS))
+    ask = ("rank", model, "-q", "how do I cook a fish", "--answers", answers)
+    code = run(*ask, "--top", 2, "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert len(facts["candidates"]) == 2
+    assert code == (0 if facts["answered"] else 1)
+    assert run(*ask) == code
+    assert "how do I cook a fish" in capsys.readouterr().out
+    table = write(tmp_path / "a.csv", ["question,candidate,right", "fish,cook a fish,1"])
+    assert run("rank", model, "--table", table, "--out", tmp_path / "o.csv") == 0
+    assert "map" in capsys.readouterr().out
+    assert run("rank", model, "-q", "fish") == 2
+    assert "--question with --answers" in capsys.readouterr().err
