@@ -152,8 +152,9 @@ def cqa(data: DataFolder, part: str) -> TextPairs:
 
 
 def vectors_file(data: DataFolder) -> Path:
-    """The small word vectors."""
-    return _folder(data, VECTORS) / "glove_twitter_25d.npz"
+    """The small word vectors; from here, where they lie below, since settings are recorded."""
+    path = _folder(data, VECTORS) / "glove_twitter_25d.npz"
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def joined(one: TextPairs, other: TextPairs) -> TextPairs:

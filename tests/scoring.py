@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -130,8 +129,8 @@ def negatives(labels: IntArray, i: int) -> list[int]:
 
 def rows_of(index: PairIndex | TripletIndex) -> list[tuple[int, ...]]:
     """The tuples of an index: (left, right, same) or (anchor, positive, negative)."""
-    columns: Mapping[str, Tensor] = {name: getattr(index, name) for name in index.__slots__}
-    return list(zip(*(column.tolist() for column in columns.values()), strict=True))
+    columns: list[Tensor | None] = [getattr(index, name) for name in index.__slots__]
+    return list(zip(*(c.tolist() for c in columns if c is not None), strict=True))
 
 
 def unit(*angles_rad: float) -> Tensor:

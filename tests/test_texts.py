@@ -15,7 +15,7 @@ from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.errors import BundleError, DataError
 from twinlens.fit import fit
-from twinlens.tasks.compare import Asked, compare, compare_file
+from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import report
 
@@ -96,10 +96,10 @@ def test_an_encoder_of_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_two_texts_are_compared(bundle: Bundle) -> None:
-    facts = compare(bundle, "sell a car: how", "how do I sell a car", asked=Asked())
+    facts = compare(bundle, "sell a car: how", "how do I sell a car")
     assert {"score", "probability", "decision"} <= facts.keys()
     with pytest.raises(DataError, match="must not be empty"):
-        compare(bundle, "", "how do I sell a car", asked=Asked())
+        compare(bundle, "", "how do I sell a car")
 
 
 def test_a_file_of_texts_is_compared(bundle: Bundle, tmp_path: Path) -> None:

@@ -221,3 +221,31 @@ def test_vectors_wider_than_the_layer_are_refused(tmp_path: Path) -> None:
 def test_frozen_vectors_keep_their_direction_and_learn_how_much_they_count() -> None:
     lift = text_modality(frozen=True).lift()
     assert [name for name, p in lift.named_parameters() if p.requires_grad] == ["gains"]
+
+
+def begun(*, spelling: bool, vectors: str = "") -> tuple[torch.Tensor, dict[str, int]]:
+    """Directions after the start of a training, and the numbers of words."""
+    table = {**settings_of("modality", "text"), "level": "word", "width": 512, "vectors": vectors}
+    modality = Text(**Text.settle({**table, "spelling": spelling}, ["learning learned house"]))  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    lift = modality.lift()
+    lift.begin(iter([(torch.ones(1, 1, 1), None)]))
+    return lift.directions.detach(), modality.tokeniser.words()
+
+
+def test_words_that_are_spelt_alike_begin_alike_where_asked_for() -> None:
+    for spelling in (True, False):
+        directions, known = begun(spelling=spelling)
+        torch.testing.assert_close(directions[1:].norm(dim=1), torch.ones(len(directions) - 1))
+        cosine = directions @ directions[known["learning"]]
+        assert (cosine[known["learned"]] > 0.3) == spelling
+        assert abs(cosine[known["house"]]) < 0.2
+
+
+def test_spelling_fills_what_vectors_leave_free(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("learning 1 0\nhouse 0 1\nbarn 0 2\n", encoding="utf-8")
+    directions, known = begun(spelling=True, vectors=str(path))
+    assert not directions[known["learned"], :2].any()
+    assert directions[known["house"], 2:].norm() > 0.9
+    assert directions[known["house"], :2].any()

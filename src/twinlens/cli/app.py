@@ -22,6 +22,7 @@ from twinlens.cli.demo import demo_command
 from twinlens.cli.doctor import doctor_command
 from twinlens.cli.embed import embed_command
 from twinlens.cli.evaluate import evaluate_command
+from twinlens.cli.paraphrase import paraphrase_app
 from twinlens.cli.rank import rank_command
 from twinlens.cli.train import train_command
 from twinlens.cli.verify import verify_command
@@ -81,6 +82,7 @@ app.command("train")(train_command)
 app.command("compare")(compare_command)
 app.command("verify")(verify_command)
 app.command("rank")(rank_command)
+app.add_typer(paraphrase_app, name="paraphrase")
 app.command("calibrate")(calibrate_command)
 app.command("evaluate")(evaluate_command)
 app.command("embed")(embed_command)

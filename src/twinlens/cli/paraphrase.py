@@ -1,0 +1,60 @@
+"""`twinlens paraphrase mine`: which texts of a corpus say the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.cli.options import AsJson, Fmr, Model, Plugins, Prior, load_plugins
+from twinlens.cli.progress import counting
+from twinlens.data.manifest import read_inputs
+from twinlens.tasks.compare import Asked
+from twinlens.tasks.mine import mine, write_mined
+
+paraphrase_app = typer.Typer(no_args_is_help=True, help="Texts that say the same.")
+
+
+@paraphrase_app.command("mine")
+def mine_command(
+    model: Model,
+    corpus: Annotated[Path, typer.Argument(help="File with a text a line, or a table.")],
+    *,
+    out: Annotated[Path, typer.Option(help="CSV for the pairs; replaced if it exists.")],
+    most: Annotated[int, typer.Option(min=1, help="Pairs to keep.")] = 1000,
+    prior: Prior = None,
+    fmr: Fmr = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the pairs of a corpus that say the same, the most alike first, and their groups."""
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    inputs = list(dict.fromkeys(read_inputs(corpus, modality=bundle.config.modality.name)))
+    with counting("embedding") as progress:
+        found = mine(bundle, inputs, most=most, asked=Asked(prior, fmr), progress=progress)
+    write_mined(out, found, inputs)
+    same = sum(pair.group is not None for pair in found)
+    groups = len({pair.group for pair in found if pair.group is not None})
+    facts = {
+        "out": str(out),
+        "inputs": len(inputs),
+        "pairs": len(found),
+        "same": same,
+        "groups": groups,
+        "model": bundle.fingerprint,
+    }
+    typer.echo(
+        json.dumps(facts)
+        if as_json
+        else f"{out}: the {len(found):,} most alike pairs of {len(inputs):,} inputs; {same:,} are "
+        f"decided to be the same, in {groups:,} groups."
+    )
+
+
+@paraphrase_app.callback()
+def _several() -> None:  # pyright: ignore[reportUnusedFunction]
+    """Texts that say the same."""  # a group, though it has one command

@@ -1,0 +1,144 @@
+"""A corpus -> the pairs in it that say the same, and the groups that they make."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from twinlens.atomic import new_file
+from twinlens.bundle import Bundle, Input
+from twinlens.data.cache import Progress
+from twinlens.errors import ConfigError, DataError
+from twinlens.tasks.compare import Asked
+from twinlens.types import Decision, FloatArray, IntArray
+
+BLOCK = 2048
+"""Inputs on each side that are scored at once: 16 MB of scores, whatever the size of the corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class MinedPair:
+    """Two inputs of a corpus.
+
+    Attributes:
+        left, right: positions, left before right.
+        score: larger = more alike.
+        decision: None where the model is not calibrated.
+        group: number of the group of inputs that are decided to be the same, through any number of
+            pairs; None where this pair is not.
+    """
+
+    left: int
+    right: int
+    score: float
+    decision: Decision | None
+    group: int | None
+
+
+def mine(
+    bundle: Bundle,
+    inputs: Sequence[Input],
+    *,
+    most: int = 1000,
+    asked: Asked | None = None,
+    progress: Progress | None = None,
+) -> list[MinedPair]:
+    """The most alike pairs of a corpus, the best first.
+
+    All pairs are scored, block by block, and only the best are kept: memory does not grow with
+    their number. A promised false match rate is one of each comparison, and a corpus of n inputs
+    has n (n - 1) / 2 of them.
+
+    Args:
+        bundle: a model whose scores an index could serve (cosine, euclidean).
+        inputs: at least two.
+        most: pairs that are kept, at most.
+        asked: how to decide.
+        progress: told of (inputs embedded, inputs).
+
+    Raises:
+        ConfigError: the comparator has to look at each pair with a network.
+        DataError: there are fewer than two inputs, or one cannot be used.
+    """
+    if bundle.siamese.comparator.indexable is None:
+        raise ConfigError(
+            "Mining must be by a comparator that is as cheap as an inner product. Got "
+            f"{bundle.config.comparator.name!r}. Train with comparator=cosine."
+        )
+    if len(inputs) < 2:
+        raise DataError(f"Mining needs two inputs or more. Got {len(inputs)}. Give a corpus.")
+    embeddings = bundle.embed(inputs, progress=progress)
+    scores, left, right = _best(bundle, embeddings, most)
+    decisions = [
+        None
+        if bundle.calibration is None
+        else (asked or Asked()).of(bundle.calibration, float(score))
+        for score in scores
+    ]
+    same = np.array([decision is not None and decision.same is True for decision in decisions])
+    group = _groups(left[same], right[same], len(inputs))
+    return [
+        MinedPair(int(a), int(b), float(score), decision, int(group[a]) if sure else None)
+        for a, b, score, decision, sure in zip(left, right, scores, decisions, same, strict=True)
+    ]
+
+
+def _best(
+    bundle: Bundle, embeddings: FloatArray, most: int
+) -> tuple[FloatArray, IntArray, IntArray]:
+    """Scores and positions of the best pairs, the best first; equal scores in order of position."""
+    best = np.zeros(0, np.float32)
+    left, right = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    for top in range(0, len(embeddings), BLOCK):
+        for start in range(top, len(embeddings), BLOCK):
+            scores = bundle.siamese.score_matrix(
+                embeddings[top : top + BLOCK], embeddings[start : start + BLOCK]
+            )
+            floor = best[-1] if len(best) == most else -np.inf
+            rows, columns = np.nonzero(scores >= floor)
+            later = start + columns > top + rows
+            rows, columns = rows[later], columns[later]
+            best = np.concatenate([best, scores[rows, columns]])
+            left = np.concatenate([left, top + rows])
+            right = np.concatenate([right, start + columns])
+            order = np.lexsort((right, left, -best))[:most]
+            best, left, right = best[order], left[order], right[order]
+    return best, left, right
+
+
+def _groups(left: IntArray, right: IntArray, count: int) -> IntArray:
+    """[count] number of the group of each input, the groups of pairs counted from 0."""
+    edges = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(count, count))
+    owner: IntArray = connected_components(edges, directed=False)[1]
+    used = np.unique(owner[left])
+    number = np.full(int(owner.max()) + 1, -1, np.int64)
+    number[used] = np.arange(len(used))
+    return number[owner]
+
+
+def write_mined(path: Path, pairs: Sequence[MinedPair], inputs: Sequence[str]) -> None:
+    """Write pairs as CSV: left, right, score, and what was decided.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    with new_file(path) as binary:
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="", write_through=True)
+        writer = csv.writer(text)
+        writer.writerow(["left", "right", "score", "probability", "decision", "group"])
+        for pair in pairs:
+            decision = pair.decision
+            decided = (
+                ("", "") if decision is None else (f"{decision.probability:.6g}", decision.word)
+            )
+            group = "" if pair.group is None else pair.group
+            row = (inputs[pair.left], inputs[pair.right], f"{pair.score:.6g}", *decided, group)
+            writer.writerow(row)
+        text.detach()
