@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.calibration import Question
 from twinlens.cli.options import AsJson, Fmr, Model, Plugins, Prior, load_plugins
 from twinlens.cli.progress import counting
 from twinlens.data.manifest import read_inputs
-from twinlens.tasks.compare import Asked
 from twinlens.tasks.mine import mine, write_mined
 
 paraphrase_app = typer.Typer(no_args_is_help=True, help="Texts that say the same.")
@@ -34,8 +34,9 @@ def mine_command(
     load_plugins(plugin)
     bundle = Bundle.load(model)
     inputs = list(dict.fromkeys(read_inputs(corpus, modality=bundle.config.modality.name)))
+    question = Question(prior, fmr)
     with counting("embedding") as progress:
-        found = mine(bundle, inputs, most=most, asked=Asked(prior, fmr), progress=progress)
+        found = mine(bundle, inputs, most=most, question=question, progress=progress)
     write_mined(out, found, inputs)
     same = sum(pair.group is not None for pair in found)
     groups = len({pair.group for pair in found if pair.group is not None})

@@ -14,9 +14,9 @@ from scipy.sparse.csgraph import connected_components
 
 from twinlens.atomic import new_file
 from twinlens.bundle import Bundle, Input
+from twinlens.calibration import Question
 from twinlens.data.cache import Progress
 from twinlens.errors import ConfigError, DataError
-from twinlens.tasks.compare import Asked
 from twinlens.types import Decision, FloatArray, IntArray
 
 BLOCK = 2048
@@ -47,7 +47,7 @@ def mine(
     inputs: Sequence[Input],
     *,
     most: int = 1000,
-    asked: Asked | None = None,
+    question: Question | None = None,
     progress: Progress | None = None,
 ) -> list[MinedPair]:
     """The most alike pairs of a corpus, the best first.
@@ -60,7 +60,7 @@ def mine(
         bundle: a model whose scores an index could serve (cosine, euclidean).
         inputs: at least two.
         most: pairs that are kept, at most.
-        asked: how to decide.
+        question: how to decide.
         progress: told of (inputs embedded, inputs).
 
     Raises:
@@ -74,12 +74,10 @@ def mine(
         )
     if len(inputs) < 2:
         raise DataError(f"Mining needs two inputs or more. Got {len(inputs)}. Give a corpus.")
-    embeddings = bundle.embed(inputs, progress=progress)
+    embeddings = bundle.measured(bundle.embed(inputs, progress=progress))
     scores, left, right = _best(bundle, embeddings, most)
     decisions = [
-        None
-        if bundle.calibration is None
-        else (asked or Asked()).of(bundle.calibration, float(score))
+        None if bundle.calibration is None else bundle.calibration.decide(float(score), question)
         for score in scores
     ]
     same = np.array([decision is not None and decision.same is True for decision in decisions])
@@ -98,7 +96,7 @@ def _best(
     left, right = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for top in range(0, len(embeddings), BLOCK):
         for start in range(top, len(embeddings), BLOCK):
-            scores = bundle.siamese.score_matrix(
+            scores = bundle.scorer.score_matrix(
                 embeddings[top : top + BLOCK], embeddings[start : start + BLOCK]
             )
             floor = best[-1] if len(best) == most else -np.inf
