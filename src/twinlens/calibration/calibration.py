@@ -9,6 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from twinlens.calibration.maps import Map, best_map
+from twinlens.calibration.open_set import (
+    IdentificationPoint,
+    IdentificationRefusal,
+    OpenSet,
+    from_pairs,
+)
 from twinlens.calibration.operating import OperatingPoint, Refusal, Thresholds
 from twinlens.errors import BundleError, ConfigError, EvidenceError
 from twinlens.functional.probability import cllr, min_cllr, probability
@@ -108,6 +114,8 @@ class Calibration:
         data: on what: name, examples, identities (hashes of their names), kind of impostors.
         earlier: calibrations that this one replaces, as `data` with their refusals: a promise
             that was sought until it was found is worth less.
+        open_set: what is known of strangers against galleries, by templates of an identity,
+            ascending; () where the data has pairs only, or too few identities.
     """
 
     fingerprint: str
@@ -117,6 +125,7 @@ class Calibration:
     confidence: float
     data: Mapping[str, Any]
     earlier: tuple[Mapping[str, Any], ...] = ()
+    open_set: tuple[OpenSet, ...] = ()
 
     def scale(self, references: int = 1) -> Scale:
         """Of the most references that are calibrated, at most as many as given.
@@ -193,6 +202,32 @@ class Calibration:
             f"{highest.threshold:.4g} ({highest.fmr:g})"
         )
         return Decision(score, p, prior, None, None, None, why)
+
+    def stranger_threshold(
+        self, templates: Sequence[int], *, fpir: float
+    ) -> IdentificationPoint | IdentificationRefusal:
+        """From which best score on a probe is somebody, and not a stranger to the gallery.
+
+        Args:
+            templates: how many each enrolled identity has.
+            fpir: false positive identification rate to promise, in (0, 1).
+
+        Raises:
+            ConfigError: `fpir` is out of range.
+        """
+        require(0 < fpir < 1, "fpir", "between 0 and 1", fpir)
+        if not self.open_set:
+            scale = self.scale()
+            return from_pairs(
+                scale.points,
+                templates,
+                fpir=fpir,
+                confidence=self.confidence,
+                identities=scale.identities,
+            )
+        most = max(templates, default=1)
+        fitting = (known for known in self.open_set if known.templates >= most)
+        return next(fitting, self.open_set[-1]).point(templates, fpir, self.confidence)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

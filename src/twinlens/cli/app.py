@@ -22,6 +22,9 @@ from twinlens.cli.demo import demo_command
 from twinlens.cli.doctor import doctor_command
 from twinlens.cli.embed import embed_command
 from twinlens.cli.evaluate import evaluate_command
+from twinlens.cli.gallery import gallery_app
+from twinlens.cli.identify import identify_command
+from twinlens.cli.search import search_command
 from twinlens.cli.train import train_command
 from twinlens.cli.verify import verify_command
 from twinlens.errors import TwinlensError
@@ -81,6 +84,9 @@ app.command("compare")(compare_command)
 app.command("verify")(verify_command)
 app.command("calibrate")(calibrate_command)
 app.command("evaluate")(evaluate_command)
+app.add_typer(gallery_app, name="gallery")
+app.command("search")(search_command)
+app.command("identify")(identify_command)
 app.command("embed")(embed_command)
 app.command("doctor")(doctor_command)
 app.command("check-data")(check_data_command)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinlens.calibration import Costs
+from twinlens.errors import ConfigError
 from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
@@ -23,6 +24,15 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file wit
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
+]
+
+
+GalleryFolder = Annotated[
+    Path, typer.Argument(metavar="GALLERY", help="Folder that `twinlens gallery create` made.")
+]
+WhereTexts = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only items with this metadata, as colour=red. May be repeated."),
 ]
 
 
@@ -59,6 +69,26 @@ def costs_of(
         1.0 if false_non_match is None else false_non_match,
         review,
     )
+
+
+def pairs_of(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Name -> text, of options that read name=text.
+
+    >>> pairs_of(["colour=red", "note=a=b"], "--where")
+    {'colour': 'red', 'note': 'a=b'}
+
+    Raises:
+        ConfigError: one does not, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in found:
+            raise ConfigError(
+                f"{option} must read name=text, each name once. Got {text!r}. Write as colour=red."
+            )
+        found[name] = value
+    return found
 
 
 def load_plugins(paths: Sequence[Path] | None) -> None:

@@ -19,11 +19,13 @@ from types import TracebackType
 import numpy as np
 
 from twinlens.atomic import WriteError, new_folder
+from twinlens.calibration import Calibration
 from twinlens.errors import DataError, GalleryError, nearest
 from twinlens.evaluation.inputs import Scorer
 from twinlens.gallery import cache_file
 from twinlens.gallery.database import WAIT_S
 from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats, Vectors
+from twinlens.gallery.identification import Identification, decide
 from twinlens.gallery.index import Found
 from twinlens.gallery.live_index import LiveIndex, Progress
 from twinlens.gallery.log import LogEntry
@@ -215,17 +217,46 @@ class Gallery:
             GalleryError: no item has such metadata, or the gallery is damaged.
         """
         with self._reading():
-            found = self._found(queries, k, where)
-            items = self._taken(np.unique(found.ids[found.ids >= 0]).tolist())
-        hits = [
-            tuple(Hit(items[i], s) for i, s in zip(ids, scores, strict=True) if i >= 0)
-            for ids, scores in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
-        ]
-        if self.store.logs_searches:
-            best = [row[0].item.id if row else None for row in hits]
-            with self._lock, self.store.explained(), self.store.transaction():
-                self.store.record("search", {"queries": len(best), "best": best})
+            hits = self._hits(queries, k, where)
+        self._record_search(hits)
         return hits
+
+    def identify(
+        self,
+        probes: Vectors,
+        calibration: Calibration,
+        *,
+        fpir: float = 0.01,
+        candidates: int = 3,
+        where: Where | None = None,
+    ) -> list[Identification]:
+        """Who each probe is, or nobody, as the best template of an identity decides.
+
+        An item without an identity counts as one of its own.
+
+        Args:
+            probes: embeddings, [n, dim].
+            calibration: of the same model.
+            fpir: share of strangers who may be taken for somebody, to be promised for as many
+                identities as are searched.
+            candidates: best identities to tell of.
+            where: only among items that have all of these texts in their metadata.
+
+        Raises:
+            GalleryError: the calibration is of another model; and see `search`.
+        """
+        if calibration.fingerprint != self.space.fingerprint:
+            raise GalleryError(
+                f"A calibration must be of the model {self.space.fingerprint}. Got one of "
+                f"{calibration.fingerprint}. Use the model that the gallery was made with."
+            )
+        with self._reading():
+            templates = self.store.templates(self._ids(None, where) if where else None)
+            rule = calibration.stranger_threshold(templates, fpir=fpir) if templates else None
+            depth = candidates * max(templates, default=1)
+            found = self._hits(probes, depth, where)
+        self._record_search(found)
+        return [decide(_best_of_each(hits)[:candidates], rule, len(templates)) for hits in found]
 
     def ids(self, *, identity: str | None = None, where: Where | None = None) -> IntArray:
         """Numbers of the items that are of an identity and have all of these texts, ascending.
@@ -337,6 +368,21 @@ class Gallery:
             )
         return self.store.ids(identity=identity, where=where)
 
+    def _hits(self, queries: Vectors, k: int, where: Where | None) -> list[tuple[Hit, ...]]:
+        found = self._found(queries, k, where)
+        items = self._taken(np.unique(found.ids[found.ids >= 0]).tolist())
+        return [
+            tuple(Hit(items[i], s) for i, s in zip(ids, scores, strict=True) if i >= 0)
+            for ids, scores in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
+        ]
+
+    def _record_search(self, hits: Sequence[Sequence[Hit]]) -> None:
+        """Log what was asked, if this gallery logs searches."""
+        if self.store.logs_searches:
+            best = [row[0].item.id if row else None for row in hits]
+            with self._lock, self.store.explained(), self.store.transaction():
+                self.store.record("search", {"queries": len(best), "best": best})
+
     def _found(self, queries: Vectors, k: int, where: Where | None) -> Found:
         queries = self._checked(queries)
         if k < 1:
@@ -370,3 +416,11 @@ class Gallery:
         if not np.isfinite(vectors).all():
             raise DataError("Every embedding must be finite. Got NaN or infinity. Clean the input.")
         return vectors
+
+
+def _best_of_each(hits: Sequence[Hit]) -> list[Hit]:
+    """The first hit of each identity; each item without one for itself."""
+    first: dict[str | int, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.item.entry.identity or hit.item.id, hit)
+    return list(first.values())

@@ -197,14 +197,17 @@ class Store:
         )
         return dict(rows)
 
-    def owners(self) -> tuple[IntArray, IntArray]:
-        """Number of every item, ascending, and of its identity; below 0, each apart, where none is.
+    def templates(self, ids: IntArray | None = None) -> list[int]:
+        """How many templates each identity has; an item without one counts as its own.
 
-        -> [n], [n].
+        Args:
+            ids: of the items that count, all when None.
         """
-        rows = self._db.execute("SELECT id, coalesce(identity, -id) FROM item ORDER BY id")
-        table = np.array(rows.fetchall(), np.int64).reshape(-1, 2)
-        return table[:, 0], table[:, 1]
+        among = "" if ids is None else "WHERE id IN (SELECT value FROM json_each(?)) "
+        return self._column(
+            f"SELECT count(*) FROM item {among}GROUP BY coalesce(identity, -id)",
+            *([] if ids is None else [json.dumps(ids.tolist())]),
+        )
 
     def vectors(self, after: int = 0) -> Iterator[tuple[IntArray, Vectors]]:
         """Numbers and templates of the items above a number, ascending, some at a time.

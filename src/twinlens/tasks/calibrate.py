@@ -17,6 +17,7 @@ from twinlens.errors import EvidenceError
 from twinlens.siamese import Siamese
 from twinlens.tasks.comparisons import Impostors, compare_all
 from twinlens.tasks.evaluate import seen_examples
+from twinlens.tasks.strangers import open_sets
 from twinlens.types import FloatArray
 
 _MOST_NAMED = 5
@@ -115,6 +116,7 @@ def calibration_of(
             "impostors": impostors,
         },
         earlier=earlier,
+        open_set=open_sets(embeddings, dataset, siamese, seed=seed),
     )
 
 
