@@ -14,6 +14,8 @@ BENCHMARKS = {
     "losses": "Lake's accuracy of every loss with every comparator that makes sense",
     "train_speed": "images a second and time to learn, against pytorch-metric-learning",
     "train_memory": "peak memory of training on Omniglot and on 100,000 pictures",
+    "gallery": "search speed, durable adds and size of a gallery, beside LanceDB and Milvus Lite",
+    "crash": "kills at random moments: whether a gallery holds what it reported",
     "trust": "whether promised error rates come true on identities never seen",
 }
 """Name -> what it measures. Each is a module of this package."""

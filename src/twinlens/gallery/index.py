@@ -67,9 +67,10 @@ class Index:
         self._faiss: Any = _flat(space)
         self._ids: IntArray = np.zeros(0, np.int64)  # [n], ascending
         self._gone: BoolArray = np.zeros(0, np.bool_)  # [n], in a graph only
+        self._gone_count = 0
 
     def __len__(self) -> int:
-        return len(self._ids) - int(self._gone.sum())
+        return len(self._ids) - self._gone_count
 
     @property
     def kind(self) -> Kind:
@@ -109,7 +110,8 @@ class Index:
             self._gone = np.zeros(len(self._ids), np.bool_)
             return
         self._gone[places] = True
-        if self._gone.mean() > _MOST_GONE:
+        self._gone_count += len(places)
+        if self._gone_count > _MOST_GONE * len(self._ids):
             self._build_graph()
             return
         # A graph needs its nodes as stepping stones. Each removed template is overwritten by what
@@ -174,6 +176,7 @@ class Index:
         count, index.effort, index._tuned_at = np.frombuffer(file.read(24), "<i8").tolist()
         index._ids = np.frombuffer(file.read(8 * count), "<i8").astype(np.int64)
         index._gone = np.frombuffer(file.read(count), np.bool_).copy()
+        index._gone_count = int(index._gone.sum())
         index._faiss = faiss.read_index(faiss.PyCallbackIOReader(file.read))
         return index
 
@@ -182,15 +185,19 @@ class Index:
         if self.kind == "exact":
             measure, places = self._faiss.search(queries, k)
         else:
-            effort = max(self.effort, 2 * k)
-            # the selector must outlive the search, which keeps only a pointer to it
-            alive = np.packbits(~self._gone, bitorder="little")
-            selector = faiss.IDSelectorBitmap(alive) if self._gone.any() else None
-            asked = faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+            asked = faiss.SearchParametersHNSW(efSearch=max(self.effort, 2 * k))
+            if self._gone_count:
+                # kept by name, as the search holds but a pointer to it
+                alive = np.packbits(~self._gone, bitorder="little")
+                asked.sel = faiss.IDSelectorBitmap(alive)
             measure, places = self._faiss.search(queries, k, params=asked)
-        scores, missing = self._as_scores(measure), places < 0
-        ids = np.where(missing, _NONE, self._ids[places])
-        return _sorted(ids, np.where(missing, -np.inf, scores).astype(np.float32))
+        scores = self._as_scores(measure)
+        if (places >= 0).all():
+            return _sorted(self._ids[places], scores)
+        return _sorted(
+            np.where(places < 0, _NONE, self._ids[places]),
+            np.where(places < 0, -np.inf, scores).astype(np.float32),
+        )
 
     def _scored(
         self, queries: Vectors, ids: IntArray, vectors: Vectors, k: int, scorer: Scorer | None
@@ -231,7 +238,7 @@ class Index:
         graph.hnsw.efConstruction = _BUILD_EFFORT
         graph.add(vectors)
         self._faiss, self._ids = graph, self._ids[kept]
-        self._gone = np.zeros(len(self._ids), np.bool_)
+        self._gone, self._gone_count = np.zeros(len(self._ids), np.bool_), 0
         self._tune()
 
     def _tune(self) -> None:
@@ -259,5 +266,7 @@ def _nothing(queries: int, k: int) -> Found:
 
 def _sorted(ids: IntArray, scores: FloatArray) -> Found:
     """Best first; equal ones by number. Each [queries, n]."""
+    if (scores[:, :-1] > scores[:, 1:]).all():
+        return Found(ids, scores)
     order = np.lexsort((ids, -scores), axis=1)
     return Found(np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1))

@@ -272,4 +272,6 @@ class Store:
 
 def _item(row: Sequence[Any]) -> Item:
     item, name, content, source, metadata, added = row
-    return Item(item, Entry(content, name, source, json.loads(metadata)), added)
+    # most have none, and ten texts are read for each search
+    known = json.loads(metadata) if metadata != "{}" else {}
+    return Item(item, Entry(content, name, source, known), added)
