@@ -82,7 +82,7 @@ def _index(table: Any, kind: str, partitions: int) -> None:
 
 
 def milvus_settings(place: Path, vectors: FloatArray, k: int) -> Iterator[Setting]:
-    """A collection searched by partitions and by a graph; comparing with all is slower than both."""
+    """A collection searched by partitions and by a graph; comparing with all is slower."""
     from pymilvus import DataType, MilvusClient
 
     place.mkdir()
