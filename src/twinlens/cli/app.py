@@ -18,6 +18,7 @@ from twinlens.cli.check import check_command
 from twinlens.cli.check_data import check_data_command
 from twinlens.cli.compare import compare_command
 from twinlens.cli.components import components_command
+from twinlens.cli.dedupe import dedupe_command
 from twinlens.cli.demo import demo_command
 from twinlens.cli.doctor import doctor_command
 from twinlens.cli.embed import embed_command
@@ -87,6 +88,7 @@ app.command("evaluate")(evaluate_command)
 app.add_typer(gallery_app, name="gallery")
 app.command("search")(search_command)
 app.command("identify")(identify_command)
+app.command("dedupe")(dedupe_command)
 app.command("embed")(embed_command)
 app.command("doctor")(doctor_command)
 app.command("check-data")(check_data_command)
