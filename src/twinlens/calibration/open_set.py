@@ -179,61 +179,57 @@ class OpenSet:
             recognised=tuple(float(np.mean(genuine >= t)) for t in thresholds),
         )
 
-    def bounds(self, enrolled: int, confidence: float) -> list[float | None]:
+    def bounds(
+        self, templates: Sequence[int], confidence: float, *, larger: int = 0
+    ) -> list[float | None]:
         """Upper bound of the rate at each threshold for a gallery; None where too few erred.
 
-        A larger gallery errs whenever one within it does, so where too few errors of galleries of
-        this size are known, the next larger size is taken of which enough are. At the highest
-        threshold nobody erred: there the bound is the exact one of as many pairs of identities as
-        share none.
+        At the highest threshold nobody erred: there the bound is the exact one of as many pairs of
+        identities as share none.
+
+        Args:
+            templates: how many each enrolled identity has. Where that is more than were calibrated
+                with, there are as many galleries as that takes, of which each may err.
+            confidence: of each bound.
+            larger: how many sizes larger a gallery to take instead: whoever is kept out of that is
+                kept out of any part of it.
         """
+        enrolled = len(templates)
         fitting = [c for c in self.curves if c.size >= enrolled] or [self.curves[-1]]
-        growth = max(1.0, enrolled / self.curves[-1].size)
-        bounds: list[float | None] = []
-        for place in range(len(self.thresholds)):
-            known = (curve.bound(place, confidence) for curve in fitting)
-            bound = next((bound for bound in known if bound is not None), None)
-            bounds.append(None if bound is None else min(1.0, growth * bound))
-        return bounds
+        curve = fitting[min(larger, len(fitting) - 1)]
+        galleries = math.ceil(max(templates, default=1) / self.templates)
+        times = galleries * max(1.0, enrolled / curve.size)
+        bounds = [curve.bound(place, confidence) for place in range(len(self.thresholds))]
+        return [None if bound is None else min(1.0, times * bound) for bound in bounds]
 
     def point(
         self, templates: Sequence[int], fpir: float, confidence: float
     ) -> IdentificationPoint | IdentificationRefusal:
         """The lowest threshold at which, and above which, strangers are kept out as promised.
 
-        Where some identities have more templates than were calibrated with, these count as further
-        galleries, whose bounds add up.
-
         Args:
             templates: how many each enrolled identity has.
             fpir: to promise.
             confidence: of the promise.
         """
-        galleries = _galleries(templates, self.templates)
-        each = 1 - (1 - confidence) / max(1, len(galleries))
-        parts = [self.bounds(size, each) for size in galleries]
-        found: int | None = None
-        smallest, bound_found = 1.0, 1.0
-        for place, bounds in enumerate(zip(*parts, strict=True)):
-            known = [bound for bound in bounds if bound is not None]
-            if len(known) < len(bounds):
-                continue
-            bound = min(1.0, sum(known))
-            smallest = min(smallest, bound)
-            # the highest threshold rests on other grounds: the next may do where it does not
-            if bound > fpir and place:
-                break
-            if bound <= fpir:
-                found, bound_found = place, bound
-        if found is None:
-            return self._refusal(len(templates), fpir, confidence, smallest)
-        share = self.recognised[found]
+        tried = [
+            self.bounds(templates, confidence, larger=larger) for larger in range(len(self.curves))
+        ]
+        lowest = [_lowest(totals, fpir) for totals in tried]
+        # the first size of which enough is known; else the highest threshold, if that will do
+        place = next((found for found in lowest if found), lowest[0])
+        if place is None:
+            known = [bound for totals in tried for bound in totals if bound is not None]
+            return self._refusal(len(templates), fpir, confidence, min(known))
+        bound = tried[lowest.index(place)][place]
+        assert bound is not None  # `_lowest` has seen to it
+        share = self.recognised[place]
         low, high = two_sided(share, self.identities, 0.95)
         return IdentificationPoint(
             fpir=fpir,
             confidence=confidence,
-            threshold=self.thresholds[found],
-            bound=bound_found,
+            threshold=self.thresholds[place],
+            bound=bound,
             enrolled=len(templates),
             identities=self.identities,
             recognised=Interval(share, low, high, 0.95, f"exact binomial over {self.identities}"),
@@ -308,15 +304,19 @@ def _errorless(identities: int, enrolled: int, confidence: float) -> float:
     return max(1.0, enrolled / (identities - 1)) * upper_bound(0.0, identities / 4, confidence)
 
 
-def _galleries(templates: Sequence[int], calibrated: int) -> list[int]:
-    """Sizes of the galleries of at most `calibrated` templates each that make up one gallery.
+def _lowest(bounds: Sequence[float | None], fpir: float) -> int | None:
+    """Place of the lowest threshold at which, and above which, all bounds that are known will do.
 
-    >>> _galleries([1, 1, 5, 2], 2)
-    [4, 1, 1]
+    >>> _lowest([0.05, None, 0.04, 0.09, 0.2, 0.1], 0.1)
+    3
     """
-    counts = np.array(templates, np.int64)
-    rounds = -(-int(counts.max(initial=0)) // calibrated)
-    return [int((counts > r * calibrated).sum()) for r in range(rounds)]
+    found = 0 if bounds[0] is not None and bounds[0] <= fpir else None
+    for place, bound in enumerate(bounds[1:], start=1):
+        if bound is not None and bound > fpir:
+            break
+        if bound is not None:
+            found = place
+    return found
 
 
 def _sizes(most: int) -> list[int]:
