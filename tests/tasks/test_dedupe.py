@@ -104,6 +104,16 @@ def test_copies_are_found_with_the_best_one_kept(
     assert all(float(step.score) >= 0.99 and step.joined_by for step in near)
 
 
+def test_a_folder_may_be_named_from_where_one_is(
+    album: Path, copies_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(album.parent)
+    bundle = Bundle.load(copies_model)
+    here = find_duplicates(Path("photos"), bundle, tmp_path / "memory", threshold=0.99)
+    there = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.99)
+    assert here.steps == there.steps
+
+
 def test_a_second_run_embeds_only_what_is_new(
     album: Path, copies_model: Path, tmp_path: Path
 ) -> None:

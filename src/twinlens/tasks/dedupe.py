@@ -275,4 +275,4 @@ def _quality(item: Item) -> Quality:
 
 
 def _name(path: Path, folder: Path) -> str:
-    return str(path.relative_to(folder))
+    return str(path.relative_to(folder.absolute()))
