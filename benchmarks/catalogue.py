@@ -20,6 +20,8 @@ BENCHMARKS = {
     "online_signatures": "pen movements of users never trained on, against skilled forgeries",
     "paraphrase": "same or different, and how alike, on pairs of sentences: Quora, MRPC, STS",
     "answers": "which sentence answers a question, and whether any does: WikiQA, SemEval CQA",
+    "gallery": "search speed, durable adds and size of a gallery, beside LanceDB and Milvus Lite",
+    "crash": "kills at random moments: whether a gallery holds what it reported",
     "trust": "whether promised error rates come true on identities never seen",
 }
 """Name -> what it measures. Each is a module of this package."""

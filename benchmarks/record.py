@@ -24,7 +24,17 @@ from twinlens.atomic import write_bytes
 RESULTS = Path(__file__).parent / "results"
 SHARES = ("accuracy", "rate")
 """Units whose values lie in 0..1, and so do their intervals."""
-PACKAGES = ("twinlens", "torch", "numpy", "pillow", "scikit-learn", "pytorch-metric-learning")
+PACKAGES = (
+    "twinlens",
+    "torch",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "pytorch-metric-learning",
+    "faiss-cpu",
+    "lancedb",
+    "milvus-lite",
+)
 
 
 @dataclass(frozen=True, slots=True)

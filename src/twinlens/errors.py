@@ -29,6 +29,10 @@ class BundleError(TwinlensError):
     """A saved model is incomplete, damaged, of another version, or does not belong here."""
 
 
+class GalleryError(TwinlensError):
+    """A gallery is missing, damaged, busy, or of another model; or what it is asked cannot be."""
+
+
 class TrainingError(TwinlensError):
     """Training cannot start or cannot go on."""
 

@@ -25,8 +25,12 @@ def test_every_command_and_option_is_documented(name: str) -> None:
     _, _, section = text.partition(f"## twinlens {name}\n")
     section = section.partition("\n## ")[0]
     assert section, f"docs/guide/command-line.md must have a section on {name}"
-    for parameter in COMMANDS[name].params:
-        options = [option for option in parameter.opts if option.startswith("--")]
-        for option in options:
-            if option not in ("--help", "--plugin"):
-                assert option in section, f"{option} of {name}"
+    below = getattr(COMMANDS[name], "commands", {})
+    for inner in below:
+        assert f"twinlens {name} {inner} " in section, f"{name} {inner}"
+    for command in (COMMANDS[name], *below.values()):
+        for parameter in command.params:
+            options = [option for option in parameter.opts if option.startswith("--")]
+            for option in options:
+                if option not in ("--help", "--plugin"):
+                    assert option in section, f"{option} of {name}"

@@ -9,6 +9,7 @@ from twinlens.calibration.calibration import (
     not_calibrated,
 )
 from twinlens.calibration.normalise import Cohort, Normalisation, Normalised
+from twinlens.calibration.open_set import IdentificationPoint, IdentificationRefusal, OpenSet
 from twinlens.calibration.operating import OperatingPoint, RejectionPoint
 from twinlens.calibration.question import Answers, Costs, Question
 from twinlens.calibration.scale import Scale
@@ -19,8 +20,11 @@ __all__ = [
     "Cohort",
     "Combine",
     "Costs",
+    "IdentificationPoint",
+    "IdentificationRefusal",
     "Normalisation",
     "Normalised",
+    "OpenSet",
     "OperatingPoint",
     "Question",
     "Refusal",

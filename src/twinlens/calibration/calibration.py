@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from twinlens.calibration.normalise import Cohort, Normalisation, Normalised
+from twinlens.calibration.open_set import (
+    IdentificationPoint,
+    IdentificationRefusal,
+    OpenSet,
+    from_pairs,
+)
 from twinlens.calibration.question import Answers, Question, Rule
 from twinlens.calibration.scale import Scale
 from twinlens.errors import BundleError, EvidenceError
 from twinlens.plain import from_plain, to_plain
+from twinlens.settings import require
 from twinlens.types import Decision, FloatArray, Scorer
 
 Combine = Literal["mean", "max", "median", "relative"]
@@ -32,6 +39,8 @@ class Calibration:
         earlier: calibrations that this one replaces, as `data` with their refusals: a promise
             that was sought until it was found is worth less.
         normalisation: of the scores, before anything is made of them; None where there is none.
+        open_set: what is known of strangers against galleries, by templates of an identity,
+            ascending; () where the data has pairs only, or too few identities.
     """
 
     fingerprint: str
@@ -42,6 +51,7 @@ class Calibration:
     data: Mapping[str, Any]
     earlier: tuple[Mapping[str, Any], ...] = ()
     normalisation: Normalisation | None = None
+    open_set: tuple[OpenSet, ...] = ()
 
     def scale(self, references: int = 1) -> Scale:
         """Of the most references that are calibrated, at most as many as given.
@@ -96,6 +106,34 @@ class Calibration:
             else before.get("name") == self.data.get("name")
             for before in self.earlier
         )
+
+    def stranger_threshold(
+        self, templates: Sequence[int], *, fpir: float
+    ) -> IdentificationPoint | IdentificationRefusal:
+        """From which best score on a probe is somebody, and not a stranger to the gallery.
+
+        Args:
+            templates: how many each enrolled identity has.
+            fpir: false positive identification rate to promise, in (0, 1).
+
+        Raises:
+            ConfigError: `fpir` is out of range.
+        """
+        require(0 < fpir < 1, "fpir", "between 0 and 1", fpir)
+        if not self.open_set:
+            scale = self.scale()
+            # galleries are searched by plain scores, so thresholds of normalised ones say nothing
+            points = scale.points if self.normalisation is None else ()
+            return from_pairs(
+                points,
+                templates,
+                fpir=fpir,
+                confidence=self.confidence,
+                identities=scale.identities,
+            )
+        most = max(templates, default=1)
+        fitting = (known for known in self.open_set if known.templates >= most)
+        return next(fitting, self.open_set[-1]).point(templates, fpir, self.confidence)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -18,12 +18,16 @@ from twinlens.cli.check import check_command
 from twinlens.cli.check_data import check_data_command
 from twinlens.cli.compare import compare_command
 from twinlens.cli.components import components_command
+from twinlens.cli.dedupe import dedupe_command
 from twinlens.cli.demo import demo_command
 from twinlens.cli.doctor import doctor_command
 from twinlens.cli.embed import embed_command
 from twinlens.cli.evaluate import evaluate_command
+from twinlens.cli.gallery import gallery_app
+from twinlens.cli.identify import identify_command
 from twinlens.cli.paraphrase import paraphrase_app
 from twinlens.cli.rank import rank_command
+from twinlens.cli.search import search_command
 from twinlens.cli.train import train_command
 from twinlens.cli.verify import verify_command
 from twinlens.errors import TwinlensError
@@ -85,6 +89,10 @@ app.command("rank")(rank_command)
 app.add_typer(paraphrase_app, name="paraphrase")
 app.command("calibrate")(calibrate_command)
 app.command("evaluate")(evaluate_command)
+app.add_typer(gallery_app, name="gallery")
+app.command("search")(search_command)
+app.command("identify")(identify_command)
+app.command("dedupe")(dedupe_command)
 app.command("embed")(embed_command)
 app.command("doctor")(doctor_command)
 app.command("check-data")(check_data_command)

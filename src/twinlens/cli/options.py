@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinlens.calibration import Costs, Question
+from twinlens.errors import ConfigError
 from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
@@ -27,6 +28,15 @@ Preset = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as a.b=c; overrules --config. May be repeated."),
+]
+
+
+GalleryFolder = Annotated[
+    Path, typer.Argument(metavar="GALLERY", help="Folder that `twinlens gallery create` made.")
+]
+WhereTexts = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only items with this metadata, as colour=red. May be repeated."),
 ]
 
 
@@ -74,6 +84,26 @@ def question_of(
             cost_review,
         )
     return Question(prior, fmr, fnmr, costs)
+
+
+def pairs_of(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Name -> text, of options that read name=text.
+
+    >>> pairs_of(["colour=red", "note=a=b"], "--where")
+    {'colour': 'red', 'note': 'a=b'}
+
+    Raises:
+        ConfigError: one does not, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name or name in found:
+            raise ConfigError(
+                f"{option} must read name=text, each name once. Got {text!r}. Write as colour=red."
+            )
+        found[name] = value
+    return found
 
 
 def load_plugins(paths: Sequence[Path] | None) -> None:

@@ -13,7 +13,9 @@ from twinlens.cli import STOPPED
 from twinlens.cli.options import AsJson, ConfigFile, Plugins, Preset, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
+from twinlens.errors import ConfigError
 from twinlens.fit import fit, work_folder
+from twinlens.self_supervised import SETTINGS, fit_copies
 from twinlens.training.history import Everyone, Listener
 from twinlens.training.tensorboard import TensorBoard
 
@@ -34,6 +36,10 @@ def train_command(
     overwrite: Annotated[
         bool, typer.Option(help="Replace the model at --out, discard an unfinished training.")
     ] = False,
+    self_supervised: Annotated[
+        bool,
+        typer.Option(help="Without classes: each picture and its changes are one, as for dedupe."),
+    ] = False,
     tensorboard: Annotated[
         Path | None, typer.Option(help="Folder for TensorBoard's event files.")
     ] = None,
@@ -50,14 +56,29 @@ def train_command(
         if tensorboard is not None:
             listeners.append(TensorBoard(tensorboard))
         try:
-            bundle = fit(
-                data,
-                out,
-                config=_config(config, settings or [], preset, seed, resume=resume),
-                resume=resume,
-                overwrite=overwrite,
-                listener=Everyone(listeners),
-            )
+            if self_supervised:
+                if resume or config is not None or preset is not None:
+                    raise ConfigError(
+                        "--self-supervised must be told settings by --set, and starts anew. Got "
+                        "--resume, --config or --preset. Leave it out."
+                    )
+                bundle = fit_copies(
+                    data,
+                    out,
+                    settings=(*SETTINGS, *(settings or [])),
+                    seed=seed or 0,
+                    overwrite=overwrite,
+                    listener=Everyone(listeners),
+                )
+            else:
+                bundle = fit(
+                    data,
+                    out,
+                    config=_config(config, settings or [], preset, seed, resume=resume),
+                    resume=resume,
+                    overwrite=overwrite,
+                    listener=Everyone(listeners),
+                )
         except KeyboardInterrupt as stop:
             typer.echo(_stopped(out), err=True)
             raise typer.Exit(STOPPED) from stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twinlens.data import relations, tables
@@ -12,6 +12,7 @@ from twinlens.data.problems import Problem, ProblemLog
 from twinlens.errors import DataError
 from twinlens.modalities.base import Modality
 from twinlens.registry import lookup
+from twinlens.types import Example
 
 _KNOWN_TABLES = frozenset({"labels", "pairs", "triplets"})
 
@@ -69,32 +70,49 @@ def scan(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Sc
     return Scan(dataset, tuple(log.problems))
 
 
-def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
-    """Inputs without any label: a file, all files below a folder, or those of a table.
+def read_examples(path: Path, *, modality: str = "image") -> tuple[Example, ...]:
+    """Examples with an identity where they have one: a file, those of a table or of a folder.
 
-    Of a modality whose references are values, a file that is no table holds one a line.
+    In a folder, an example's identity is the path of the folder that it lies in, and none at the
+    top; a folder with one table and no class folders stands for its table. Of a modality whose
+    references are values, a file that is no table holds one a line.
 
     Raises:
         DataError: there is none, or something is wrong; names every file and row.
     """
-    if path.is_dir() and not _by_value(modality):
-        log = ProblemLog()
-        found = examples_of(
-            path, walk(path, log), modality=modality, suffixes=_suffixes(modality), log=log
-        )
-        log.refuse(str(path))
-        inputs = [example.fields[modality] for example in found]
+    log = ProblemLog()
+    if path.is_dir() and _by_value(modality):
+        examples = _read_folder(path, modality=modality, group="none", log=log).examples
+    elif path.is_dir():
+        folders = walk(path, log)
+        found = examples_of(path, folders, modality=modality, suffixes=_suffixes(modality), log=log)
+        classes = len({e.identity for e in found if e.identity})
+        table = _table_of(path, folders[0].files if folders else (), classes)
+        if table is not None:
+            return read_examples(table, modality=modality)
+        examples = tuple(replace(e, identity=e.identity or None) for e in found)
     elif path.suffix.lower() in tables.SUFFIXES:
-        inputs = read_dataset(path, modality=modality).refs(modality)
+        examples = relations.read(path, modality=modality, group="none", log=log).examples
     elif _by_value(modality):
-        inputs = read_lines(path)
+        lines = read_lines(path)
+        examples = tuple(Example(line, None, fields={modality: line}) for line in lines)
     elif path.exists():
-        inputs = [str(path)]
+        examples = (Example(path.name, None, fields={modality: str(path)}, source=str(path)),)
     else:
         raise DataError(f"The inputs must exist. Got {path}. Correct the path.")
-    if not inputs:
+    log.refuse(str(path))
+    if not examples:
         raise DataError(f"{path} must hold {modality} files. Got none. Correct the path.")
-    return inputs
+    return examples
+
+
+def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
+    """Inputs without any label: see `read_examples`.
+
+    Raises:
+        DataError: there is none, or something is wrong; names every file and row.
+    """
+    return [e.fields[modality] for e in read_examples(path, modality=modality)]
 
 
 def read_lines(path: Path) -> list[str]:

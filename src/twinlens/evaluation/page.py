@@ -71,6 +71,9 @@ details table { font-size: 0.8rem; } details th, details td { padding: 0.2rem 0.
 .tiles figcaption { margin-top: 0.4rem; overflow-wrap: anywhere; }
 .side img { width: 100%; height: 100%; object-fit: contain; }
 .side span { color: #555; font-size: 0.8rem; padding: 0.5rem; overflow-wrap: anywhere; }
+.tiles { display: grid; gap: 1rem; margin: 0.8rem 0 1.4rem;
+  grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
+.tiles figcaption { overflow-wrap: anywhere; margin-top: 0.3rem; }
 ul { padding-left: 1.1rem; margin: 0.5rem 0; } li { margin: 0.2rem 0; max-width: 44rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 .scroll + .facts { margin-top: 1.2rem; }

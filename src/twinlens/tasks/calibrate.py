@@ -20,6 +20,7 @@ from twinlens.errors import ConfigError, EvidenceError
 from twinlens.siamese import Siamese
 from twinlens.tasks.comparisons import Impostors, compare_all
 from twinlens.tasks.evaluate import seen_examples
+from twinlens.tasks.strangers import open_sets
 from twinlens.types import FloatArray
 
 _MOST_NAMED = 5
@@ -153,6 +154,7 @@ def calibration_of(
         },
         earlier=earlier,
         normalisation=normalisation,
+        open_set=open_sets(embeddings, dataset, siamese, seed=seed),
     )
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from twinlens.registry import Kind
+
+Checked = Kind | Literal["gallery"]
+"""What has a contract."""
 
 
 class Broken(AssertionError):
@@ -27,7 +31,7 @@ class CheckResult:
         message: what was seen instead and what to change; "" when the rule holds.
     """
 
-    kind: Kind
+    kind: Checked
     name: str
     rule: str
     holds: bool
@@ -38,7 +42,7 @@ class CheckResult:
         return f"{self.kind} {self.name!r}: {self.rule}: {verdict}"
 
 
-def check_rules(kind: Kind, name: str, rules: Mapping[str, Rule]) -> list[CheckResult]:
+def check_rules(kind: Checked, name: str, rules: Mapping[str, Rule]) -> list[CheckResult]:
     """Check each rule, whatever became of the others.
 
     An error of the component itself breaks the rule in whose check it was raised.
@@ -56,7 +60,7 @@ def broken(results: Iterable[CheckResult]) -> list[CheckResult]:
     return [result for result in results if not result.holds]
 
 
-def _check(kind: Kind, name: str, rule: str, check: Rule) -> CheckResult:
+def _check(kind: Checked, name: str, rule: str, check: Rule) -> CheckResult:
     try:
         check()
     except AssertionError as violation:

@@ -1,0 +1,417 @@
+"""When is a probe nobody? A threshold whose false positive identification rate is bounded.
+
+A stranger is taken for somebody when the best of all N enrolled identities reaches the threshold.
+That happens the more often the larger the gallery is, so a threshold belongs to a size. Each
+calibration identity plays the stranger against galleries of the others, averaged over all galleries
+of a size at once. For more identities than there are, the rate grows at most in proportion: a
+gallery of N falls into N / n of n, one of which must have erred.
+
+A promise is for one gallery and strangers that nobody has seen. So the variance of what was
+measured, the jackknife's over identities, each left out both as a stranger and from the galleries,
+is added to that of a new trial: of as many strangers, and of one gallery, which varies more the
+smaller it is. Bounds are exact ones of as many independent trials as would vary so much.
+
+Source:
+    ISO/IEC 19795-1:2021, open-set identification. Union bound: Boole. Choice of the threshold on
+    the scores that bound it: Bates et al. 2021, see `operating`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.special import gammaln
+
+from twinlens.calibration.bounds import FEWEST_ERRORS
+from twinlens.calibration.operating import OperatingPoint
+from twinlens.errors import EvidenceError
+from twinlens.functional.binomial import two_sided, upper_bound
+from twinlens.types import BoolArray, FloatArray, IntArray, Interval
+
+FEWEST_IDENTITIES = 10
+_STEPS = 40
+"""Thresholds looked at, evenly spaced by the logarithm of how many stranger scores reach them."""
+_MOST_ACCEPTED = 0.2
+"""Share of one-to-one comparisons that the lowest threshold looked at accepts."""
+_SIZES = (1, 2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Strangers against galleries of one size.
+
+    Attributes:
+        size: identities in the gallery.
+        rates: false positive identification rate at each threshold, the mean over galleries.
+        effective: how many independent trials would vary as much as the difference of each from
+            the rate of one new gallery and new strangers.
+    """
+
+    size: int
+    rates: tuple[float, ...]
+    effective: tuple[float, ...]
+
+    def bound(self, place: int, confidence: float) -> float | None:
+        """Upper bound of the rate that a new gallery has; None where too few erred to tell."""
+        rate, effective = self.rates[place], self.effective[place]
+        if rate and rate * effective < FEWEST_ERRORS / 2:
+            return None
+        return upper_bound(rate, effective, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentificationPoint:
+    """A threshold for "nobody" that keeps a promise.
+
+    Attributes:
+        fpir: promised: the share of strangers who are taken for somebody stays under it ...
+        confidence: ... in this share of calibrations.
+        threshold: the best score of a probe must be at least this.
+        bound: upper bound of the rate, at most `fpir`.
+        enrolled: identities in the gallery that it is promised for.
+        identities: of the calibration.
+        recognised: share of probes of enrolled identities that reach the threshold with their own
+            templates; None where that is not known.
+        grounds: what the bound rests on, in words.
+    """
+
+    fpir: float
+    confidence: float
+    threshold: float
+    bound: float
+    enrolled: int
+    identities: int
+    recognised: Interval | None
+    grounds: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentificationRefusal:
+    """Why no threshold can be promised to keep strangers out.
+
+    Attributes:
+        fpir, confidence: asked for.
+        smallest_fpir: the lowest rate that the evidence supports for this gallery.
+        enrolled: identities in the gallery.
+        identities: of the calibration.
+        identities_needed: about what it would take in all, if further ones are like these.
+    """
+
+    fpir: float
+    confidence: float
+    smallest_fpir: float
+    enrolled: int
+    identities: int
+    identities_needed: int
+
+    def __str__(self) -> str:
+        lowest = (
+            f"The lowest rate that can be promised now is {self.smallest_fpir:.2g}"
+            if self.smallest_fpir < 1
+            else "No rate can be promised now"
+        )
+        return (
+            f"A false positive identification rate of {self.fpir:g} cannot be promised at "
+            f"{self.confidence:.4g} confidence for {self.enrolled:,} enrolled identities from "
+            f"{self.identities:,} of the calibration. It would take about "
+            f"{self.identities_needed:,} identities in all. {lowest}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSet:
+    """What is known of strangers, by the size of the gallery.
+
+    Attributes:
+        templates: of each enrolled identity; the best of them counts.
+        identities: of the calibration; each is a stranger to the others.
+        thresholds: descending.
+        curves: by ascending size, the last of all identities but the stranger.
+        recognised: at each threshold, the share of probes that reach it with their own templates.
+    """
+
+    templates: int
+    identities: int
+    thresholds: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    recognised: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, best: FloatArray, owner: IntArray, *, templates: int) -> OpenSet:
+        """Measure.
+
+        Args:
+            best: of each probe with each identity, the best score with its templates. [p, c]
+            owner: [p] whose the probe is; each of the c identities has one at least.
+            templates: of each identity.
+
+        Raises:
+            EvidenceError: there are too few identities.
+        """
+        identities = best.shape[1]
+        if identities < FEWEST_IDENTITIES:
+            raise EvidenceError(
+                f"Identification needs a calibration on at least {FEWEST_IDENTITIES} identities "
+                f"with {templates + 1} examples each. Got {identities}. Add identities."
+            )
+        own = np.arange(identities) == owner[:, None]  # [p, c]
+        genuine = best[own]  # [p]
+        thresholds = _thresholds(best[~own])
+        strangers = np.where(own, -np.inf, best)
+        sizes = _sizes(identities - 1)
+        chances = [_Chances.of(identities - 1, size) for size in sizes]
+        found = [_measured(strangers >= t, owner, chances) for t in thresholds]  # [t][s]
+        return cls(
+            templates=templates,
+            identities=identities,
+            thresholds=tuple(map(float, thresholds)),
+            curves=tuple(
+                Curve(
+                    size,
+                    tuple(row[place][0] for row in found),
+                    tuple(row[place][1] for row in found),
+                )
+                for place, size in enumerate(sizes)
+            ),
+            recognised=tuple(float(np.mean(genuine >= t)) for t in thresholds),
+        )
+
+    def bounds(
+        self, templates: Sequence[int], confidence: float, *, larger: int = 0
+    ) -> list[float | None]:
+        """Upper bound of the rate at each threshold for a gallery; None where too few erred.
+
+        At the highest threshold nobody erred: there the bound is the exact one of as many pairs of
+        identities as share none.
+
+        Args:
+            templates: how many each enrolled identity has. Where that is more than were calibrated
+                with, there are as many galleries as that takes, of which each may err.
+            confidence: of each bound.
+            larger: how many sizes larger a gallery to take instead: whoever is kept out of that is
+                kept out of any part of it.
+        """
+        enrolled = len(templates)
+        fitting = [c for c in self.curves if c.size >= enrolled] or [self.curves[-1]]
+        curve = fitting[min(larger, len(fitting) - 1)]
+        galleries = math.ceil(max(templates, default=1) / self.templates)
+        times = galleries * max(1.0, enrolled / curve.size)
+        bounds = [curve.bound(place, confidence) for place in range(len(self.thresholds))]
+        return [None if bound is None else min(1.0, times * bound) for bound in bounds]
+
+    def point(
+        self, templates: Sequence[int], fpir: float, confidence: float
+    ) -> IdentificationPoint | IdentificationRefusal:
+        """The lowest threshold at which, and above which, strangers are kept out as promised.
+
+        Args:
+            templates: how many each enrolled identity has.
+            fpir: to promise.
+            confidence: of the promise.
+        """
+        tried = [
+            self.bounds(templates, confidence, larger=larger) for larger in range(len(self.curves))
+        ]
+        lowest = [_lowest(totals, fpir) for totals in tried]
+        # the first size of which enough is known; else the highest threshold, if that will do
+        place = next((found for found in lowest if found), lowest[0])
+        if place is None:
+            known = [bound for totals in tried for bound in totals if bound is not None]
+            return self._refusal(len(templates), fpir, confidence, min(known))
+        bound = tried[lowest.index(place)][place]
+        assert bound is not None  # `_lowest` has seen to it
+        share = self.recognised[place]
+        low, high = two_sided(share, self.identities, 0.95)
+        return IdentificationPoint(
+            fpir=fpir,
+            confidence=confidence,
+            threshold=self.thresholds[place],
+            bound=bound,
+            enrolled=len(templates),
+            identities=self.identities,
+            recognised=Interval(share, low, high, 0.95, f"exact binomial over {self.identities}"),
+            grounds=f"{self.identities:,} identities, each a stranger to the others",
+        )
+
+    def _refusal(
+        self, enrolled: int, fpir: float, confidence: float, smallest: float
+    ) -> IdentificationRefusal:
+        # without an error it takes pairs that share no identity; with errors, evidence in
+        # proportion, and where galleries are larger than the calibration they grow with it too
+        errorless = self.identities
+        while _errorless(errorless, enrolled, confidence) > fpir:
+            errorless = math.ceil(1.1 * errorless)
+        power = 2 if enrolled >= self.identities else 1
+        needed = self.identities * (smallest / fpir) ** (1 / power) if smallest < 1 else errorless
+        return IdentificationRefusal(
+            fpir=fpir,
+            confidence=confidence,
+            smallest_fpir=smallest,
+            enrolled=enrolled,
+            identities=self.identities,
+            identities_needed=max(self.identities + 1, math.ceil(min(errorless, needed))),
+        )
+
+
+def from_pairs(
+    points: Sequence[OperatingPoint],
+    templates: Sequence[int],
+    *,
+    fpir: float,
+    confidence: float,
+    identities: int,
+) -> IdentificationPoint | IdentificationRefusal:
+    """What one-to-one evidence alone can promise: each template is one chance to err.
+
+    Args:
+        points: thresholds with a bound of the false match rate, ascending.
+        templates: how many each enrolled identity has.
+        fpir, confidence: to promise.
+        identities: of the calibration.
+    """
+    chances = sum(templates)
+    for point in points:
+        if chances * point.bound <= fpir and point.confidence >= confidence:
+            return IdentificationPoint(
+                fpir=fpir,
+                confidence=confidence,
+                threshold=point.threshold,
+                bound=chances * point.bound,
+                enrolled=len(templates),
+                identities=identities,
+                recognised=None,
+                grounds=f"a false match rate of at most {point.bound:.2g} with each of "
+                f"{chances:,} templates",
+            )
+    needed = max(identities, FEWEST_IDENTITIES)
+    while _errorless(needed, chances, confidence) > fpir:
+        needed = math.ceil(1.1 * needed)
+    return IdentificationRefusal(
+        fpir=fpir,
+        confidence=confidence,
+        smallest_fpir=min(1.0, chances * min((p.bound for p in points), default=1.0)),
+        enrolled=len(templates),
+        identities=identities,
+        identities_needed=max(identities + 1, needed),
+    )
+
+
+def _errorless(identities: int, enrolled: int, confidence: float) -> float:
+    """Bound that as many identities give if no stranger is taken for anybody."""
+    return max(1.0, enrolled / (identities - 1)) * upper_bound(0.0, identities / 4, confidence)
+
+
+def _lowest(bounds: Sequence[float | None], fpir: float) -> int | None:
+    """Place of the lowest threshold at which, and above which, all bounds that are known will do.
+
+    >>> _lowest([0.05, None, 0.04, 0.09, 0.2, 0.1], 0.1)
+    3
+    """
+    found = 0 if bounds[0] is not None and bounds[0] <= fpir else None
+    for place, bound in enumerate(bounds[1:], start=1):
+        if bound is not None and bound > fpir:
+            break
+        if bound is not None:
+            found = place
+    return found
+
+
+def _sizes(most: int) -> list[int]:
+    """1, 2, 5, 10, ... below `most`, and `most`."""
+    steps = [s * 10**e for e in range(len(str(most))) for s in _SIZES]
+    return [step for step in steps if step < most] + [most]
+
+
+def _thresholds(scores: FloatArray) -> FloatArray:
+    """Above all scores of strangers, then at scores that ever more of them reach. Descending."""
+    descending = -np.sort(-scores.ravel().astype(np.float64))
+    most = max(1, int(_MOST_ACCEPTED * len(descending)))
+    places = np.unique(np.geomspace(1, most, _STEPS).astype(np.int64)) - 1
+    above = math.nextafter(float(descending[0]), math.inf)
+    return -np.unique(-np.concatenate([[above], descending[places]]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chances:
+    """By how many of the others a stranger is taken for: the chance that a gallery holds one.
+
+    Attributes:
+        size: of the gallery.
+        all: drawn from all others, [n + 1].
+        less: drawn from all others but one, [n].
+    """
+
+    size: int
+    all: FloatArray
+    less: FloatArray
+
+    @classmethod
+    def of(cls, others: int, size: int) -> _Chances:
+        """Of `others` identities."""
+        fewer = others - 1
+        return cls(
+            size,
+            _chance(np.arange(others + 1), others, size),
+            _chance(np.arange(others), fewer, min(size, fewer)),
+        )
+
+
+def _measured(
+    hits: BoolArray, owner: IntArray, chances: Sequence[_Chances]
+) -> list[tuple[float, float]]:
+    """(rate, effective trials) for galleries of each size.
+
+    Args:
+        hits: [p, c] whether a probe reaches the threshold with an identity that is not its own.
+        owner: [p] whose it is.
+        chances: for each size of gallery.
+    """
+    probes, identities = hits.shape
+    count = hits.sum(axis=1)  # [p] of the others that each is taken for
+    if not count.any():
+        return [(0.0, identities / 4)] * len(chances)
+    matrix = sparse.csr_matrix(hits)
+    mine = np.bincount(owner, minlength=identities)  # [c] probes of each
+    measured: list[tuple[float, float]] = []
+    for by_count in chances:
+        chance = by_count.all[count]  # [p]
+        rate = float(chance.mean())
+        # each identity left out: as a stranger, from the galleries, and as both
+        stranger = (chance.sum() - np.bincount(owner, chance, identities)) / (probes - mine)
+        with_it = by_count.less[np.minimum(count, identities - 2)]
+        change = matrix.T @ (by_count.less[np.maximum(count - 1, 0)] - with_it)  # [c]
+        member = (with_it.sum() + change) / probes
+        both = with_it.sum() - np.bincount(owner, with_it, identities) + change
+        known = _jackknife(both / (probes - mine))
+        # new strangers are as many as these; one new gallery varies more, the smaller it is
+        galleries = (identities - 1) / by_count.size
+        new = _jackknife(stranger) + _jackknife(member) * galleries
+        variance = known + max(known, new)
+        most = probes * galleries
+        trials = min(rate * (1 - rate) / variance, most) if variance > 0 else most
+        measured.append((rate, float(trials) if rate < 1 else identities / 4))
+    return measured
+
+
+def _jackknife(without: FloatArray) -> float:
+    """Variance of a statistic, from its values without each unit in turn. [c]."""
+    units = len(without)
+    return float((units - 1) / units * np.square(without - without.mean()).sum())
+
+
+def _chance(count: IntArray, others: int, size: int) -> FloatArray:
+    """Chance that a random gallery holds at least one of `count` among `others` identities.
+
+    >>> _chance(np.array([0, 1, 4]), 4, 2).round(9).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    left = others - count
+    possible = left >= size
+    left = np.where(possible, left, size)
+    miss = gammaln(left + 1) - gammaln(left - size + 1)
+    miss = miss - gammaln(others + 1) + gammaln(others - size + 1)
+    return np.where(possible, -np.expm1(np.minimum(miss, 0)), 1.0)

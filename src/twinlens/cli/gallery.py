@@ -1,0 +1,274 @@
+"""`twinlens gallery`: enrol, remove, look after and move what a gallery holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.cli.options import (
+    AsJson,
+    GalleryFolder,
+    Model,
+    Plugins,
+    WhereTexts,
+    load_plugins,
+    pairs_of,
+)
+from twinlens.cli.progress import counting
+from twinlens.errors import ConfigError
+from twinlens.gallery import Gallery, Item, export_gallery, import_gallery
+from twinlens.plain import to_plain
+from twinlens.tasks.gallery import create_gallery, enrol, open_gallery
+
+FELL_SHORT = 1
+_SHOWN = 20
+
+gallery_app = typer.Typer(
+    help="Enrol, remove and look after what is searched.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@gallery_app.command("create")
+def create(
+    gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Folder to make.")],
+    model: Model,
+    *,
+    log_searches: Annotated[
+        bool, typer.Option(help="Log each search too, not only what is added and removed.")
+    ] = True,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an empty gallery for a model."""
+    load_plugins(plugin)
+    with create_gallery(gallery, Bundle.load(model), log_searches=log_searches) as made:
+        facts = {"gallery": str(gallery), **to_plain(made.space), "log_searches": log_searches}
+    _tell(facts, f"{gallery}: an empty gallery for the model {facts['fingerprint']}.", as_json)
+
+
+@gallery_app.command("add")
+def add(
+    gallery: GalleryFolder,
+    model: Model,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Files, folders (each an identity), or tables."),
+    ],
+    *,
+    identity: Annotated[
+        str | None, typer.Option(help="Of all of them, whatever their folders say.")
+    ] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Metadata of all of them, as colour=red. May be repeated."),
+    ] = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol inputs. Exits 1 when some cannot be read; the others are enrolled."""
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    labels = pairs_of(label, "--label")
+    with open_gallery(gallery, bundle) as opened, counting("embedding") as progress:
+        done = enrol(opened, bundle, paths, identity=identity, labels=labels, progress=progress)
+    facts = {
+        "gallery": str(gallery),
+        "added": len(done.added),
+        "ids": list(done.added),
+        "known": done.known,
+        "problems": list(done.problems),
+    }
+    lines = [f"{gallery}: {len(done.added):,} added, {done.known:,} there already."]
+    lines += [f"left out: {problem}" for problem in done.problems[:_SHOWN]]
+    if len(done.problems) > _SHOWN:
+        lines.append(f"... and {len(done.problems) - _SHOWN} more; --json names all.")
+    _tell(facts, "\n".join(lines), as_json)
+    if done.problems:
+        raise typer.Exit(FELL_SHORT)
+
+
+@gallery_app.command("remove")
+def remove(
+    gallery: GalleryFolder,
+    *,
+    id: Annotated[
+        list[int] | None, typer.Option("--id", help="Number of an item. May be repeated.")
+    ] = None,
+    identity: Annotated[str | None, typer.Option(help="All items of this identity.")] = None,
+    where: WhereTexts = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove items and every trace of them. Exits 1 while another process keeps traces."""
+    texts = pairs_of(where, "--where")
+    if (id is not None) + (identity is not None) + bool(texts) != 1:
+        raise ConfigError(
+            "gallery remove must be told what to remove by one of --id, --identity and --where. "
+            "Got none or several. Name one."
+        )
+    with Gallery.open(gallery) as opened:
+        chosen = id or opened.ids(identity=identity, where=texts).tolist()
+        done = opened.remove(chosen) if chosen else None
+    removed = list(done.ids) if done else []
+    erased = done.erased if done else True
+    text = f"{gallery}: {len(removed):,} removed" + (
+        "." if erased else "; another process still reads an older state and keeps traces."
+    )
+    _tell({"gallery": str(gallery), "removed": removed, "erased": erased}, text, as_json)
+    if not erased:
+        raise typer.Exit(FELL_SHORT)
+
+
+@gallery_app.command("list")
+def list_items(
+    gallery: GalleryFolder,
+    *,
+    identity: Annotated[str | None, typer.Option(help="Only items of this identity.")] = None,
+    where: WhereTexts = None,
+    after: Annotated[int, typer.Option(help="Only items with greater numbers.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="Items at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List items: number, identity, where each came from, metadata."""
+    with Gallery.open(gallery) as opened:
+        ids = opened.ids(identity=identity, where=pairs_of(where, "--where"))
+        ids = ids[ids > after]
+        items = opened.items(ids[:limit])
+    if as_json:
+        rows = [{"id": item.id, **to_plain(item.entry), "added": item.added} for item in items]
+        typer.echo(json.dumps({"items": rows, "more": max(0, len(ids) - limit)}))
+        return
+    for item in items:
+        typer.echo(_line(item))
+    if len(ids) > limit:
+        typer.echo(f"... and {len(ids) - limit:,} more: --after {items[-1].id}.")
+
+
+@gallery_app.command("log")
+def show_log(
+    gallery: GalleryFolder,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Newest entries at most.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Who was enrolled, removed and searched, and when: items by number, identities as hashes."""
+    with Gallery.open(gallery) as opened:
+        entries = opened.log(newest=limit)
+    if as_json:
+        typer.echo(json.dumps(to_plain(entries)))
+        return
+    for entry in entries:
+        details = json.dumps(dict(entry.details))
+        typer.echo(f"{entry.number:6}  {entry.at}  {entry.by}  {entry.action}  {details}")
+
+
+@gallery_app.command("stats")
+def stats(gallery: GalleryFolder, *, as_json: AsJson = False) -> None:
+    """How much a gallery holds, how it is searched, and how large it is."""
+    with counting("indexing") as progress, Gallery.open(gallery, progress=progress) as opened:
+        found = opened.stats()
+    templates = ", ".join(f"{count:,} with {number}" for number, count in found.templates)
+    lines = [
+        f"{gallery}: {found.items:,} items of {found.identities:,} identities"
+        f"{f' ({templates} each)' if templates else ''}, {found.without_identity:,} without one.",
+        f"model {found.space.fingerprint}, {found.space.dim} numbers a template, compared by "
+        f"{found.space.similarity}; search: {found.index}.",
+        f"store {found.store_bytes:,} bytes, index {found.index_bytes:,} bytes; "
+        f"{found.changes:,} entries in the log.",
+    ]
+    _tell(to_plain(found), "\n".join(lines), as_json)
+
+
+@gallery_app.command("verify")
+def verify(
+    gallery: GalleryFolder,
+    *,
+    removed: Annotated[
+        int | None, typer.Option(help="Check instead that nothing of this removed item is left.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check store, log and index against one another, and what a search finds. Exits 1 if not well.
+    """  # fmt: skip
+    facts: dict[str, Any]
+    with Gallery.open(gallery) as opened:
+        if removed is not None:
+            problems = opened.verify_removed(removed)
+            facts = {"removed": removed, "problems": problems}
+            text = f"{gallery}: nothing of item {removed} is left."
+        else:
+            found = opened.verify()
+            problems = list(found.problems)
+            facts = to_plain(found)
+            recall = (
+                "every search compares with all"
+                if found.recall is None
+                else f"{100 * found.recall:.2f} % of the ten most alike are found"
+            )
+            text = f"{gallery}: {found.items:,} items, store and index agree; {recall}."
+    if problems:
+        text = "\n".join(f"{gallery}: {problem}." for problem in problems)
+    _tell({"gallery": str(gallery), **facts}, text, as_json)
+    if problems:
+        raise typer.Exit(FELL_SHORT)
+
+
+@gallery_app.command("rebuild")
+def rebuild(gallery: GalleryFolder, *, as_json: AsJson = False) -> None:
+    """Make the index anew from the store."""
+    with (
+        counting("indexing") as progress,
+        Gallery.open(gallery, progress=progress) as opened,
+    ):
+        count = opened.rebuild()
+    _tell(
+        {"gallery": str(gallery), "items": count},
+        f"{gallery}: the index of {count:,} items was made anew.",
+        as_json,
+    )
+
+
+@gallery_app.command("export")
+def export(
+    gallery: GalleryFolder,
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write vectors.npy and items.jsonl, which other programs read and `import` takes back."""
+    with Gallery.open(gallery) as opened:
+        count = export_gallery(opened, out)
+    facts = {"gallery": str(gallery), "out": str(out), "items": count}
+    _tell(facts, f"{out}: {count:,} items of {gallery}.", as_json)
+
+
+@gallery_app.command("import")
+def import_(
+    gallery: GalleryFolder,
+    folder: Annotated[Path, typer.Argument(help="Folder that `gallery export` wrote.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol all that was exported from a gallery of the same model, or nothing of it."""
+    with Gallery.open(gallery) as opened:
+        done = import_gallery(opened, folder)
+        opened.refresh()
+    facts = {"gallery": str(gallery), "added": len(done.ids), "known": len(done.known)}
+    text = f"{gallery}: {len(done.ids):,} added, {len(done.known):,} there already."
+    _tell(facts, text, as_json)
+
+
+def _line(item: Item) -> str:
+    entry = item.entry
+    labels = " ".join(f"{key}={value}" for key, value in entry.metadata.items())
+    return f"{item.id:8}  {entry.identity or '-'}  {entry.source}  {labels}".rstrip()
+
+
+def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:
+    typer.echo(json.dumps(facts) if as_json else text)

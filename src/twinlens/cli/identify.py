@@ -1,0 +1,77 @@
+"""`twinlens identify`: who is this, or nobody?"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from twinlens.bundle import Bundle
+from twinlens.cli.options import (
+    AsJson,
+    GalleryFolder,
+    Model,
+    Plugins,
+    WhereTexts,
+    load_plugins,
+    pairs_of,
+)
+from twinlens.cli.progress import counting
+from twinlens.gallery.identification import Identification
+from twinlens.tasks.gallery import open_gallery
+from twinlens.tasks.identify import FPIR, answer_of, identify
+
+NO = 1
+
+
+def identify_command(
+    model: Model,
+    gallery: GalleryFolder,
+    probes: Annotated[list[str], typer.Argument(metavar="PROBE...", help="Pictures.")],
+    *,
+    fpir: Annotated[
+        float, typer.Option(help="Share of strangers that may be taken for somebody, promised.")
+    ] = FPIR,
+    candidates: Annotated[int, typer.Option(min=1, help="Best identities to tell of.")] = 3,
+    where: WhereTexts = None,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who each probe is (exit 0 when all are known), nobody, or unsure (exit 1)."""
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    with (
+        counting("indexing") as indexing,
+        open_gallery(gallery, bundle, progress=indexing) as opened,
+    ):
+        answers = identify(
+            bundle,
+            opened,
+            probes,
+            fpir=fpir,
+            candidates=candidates,
+            where=pairs_of(where, "--where"),
+        )
+    if as_json:
+        rows = [
+            {"probe": probe, **answer_of(answer)}
+            for probe, answer in zip(probes, answers, strict=True)
+        ]
+        typer.echo(json.dumps({"model": bundle.fingerprint, "answers": rows}))
+    else:
+        for probe, answer in zip(probes, answers, strict=True):
+            typer.echo(_told(probe, answer))
+    if not all(answer.known for answer in answers):
+        raise typer.Exit(NO)
+
+
+def _told(probe: str, answer: Identification) -> str:
+    score = "" if answer.score is None else f" score {answer.score:.4f},"
+    lines = [f"{probe}: {answer.word}.{score} {answer.why}"]
+    if answer.recognised is not None:
+        lines.append(f"  of the enrolled, {answer.recognised} are recognised at this threshold")
+    for hit in answer.candidates:
+        name = hit.item.entry.identity or f"item {hit.item.id}"
+        lines.append(f"  {hit.score:8.4f}  {name}  {hit.item.entry.source}")
+    return "\n".join(lines)

@@ -1,0 +1,193 @@
+"""The plan that a person reviews: what to keep and what to move; carried out, and undone.
+
+Nothing is ever deleted or written over. Each move is noted before it is made, so that a run that
+was cut short is undone as well as a whole one.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from twinlens.atomic import sync_folder, write_bytes
+from twinlens.data.duplicates import content_hash
+from twinlens.data.problems import listed
+from twinlens.errors import DataError
+
+JOURNAL = "moved.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file of a cluster.
+
+    Attributes:
+        cluster: number of it, from 1.
+        action: "keep" or "move".
+        path: relative to the collection.
+        kind: "best" of its cluster, "exact" copy of another file, or "near" copy.
+        score: of the pair that brought it in; larger = more alike; "" for the best and exact.
+        joined_by: the other file of that pair.
+        width, height, sharpness, bytes: what the best was chosen by.
+        content: hash of the file when it was looked at.
+    """
+
+    cluster: int
+    action: Literal["keep", "move"]
+    path: str
+    kind: Literal["best", "exact", "near"]
+    score: str
+    joined_by: str
+    width: int
+    height: int
+    sharpness: float
+    bytes: int
+    content: str
+
+
+def write_plan(path: Path, steps: Sequence[Step]) -> None:
+    """Write the plan as CSV.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Step)])
+    writer.writeheader()
+    writer.writerows(asdict(step) for step in steps)
+    write_bytes(path, text.getvalue().encode())
+
+
+def apply_plan(plan: Path, folder: Path, to: Path) -> int:
+    """Move what the plan says to another folder, under the same names. Returns how many files.
+
+    All of it is checked first. Run again after it was cut short, it goes on.
+
+    Args:
+        plan: as `write_plan` wrote it; "move" and "keep" may have been changed.
+        folder: the collection.
+        to: where to; on the same disk, and not inside the collection.
+
+    Raises:
+        DataError: the plan is none, moves all of a cluster, or a file has changed; names all.
+    """
+    if to.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"--to must lie outside the collection {folder}. Got {to}. Choose another folder."
+        )
+    steps = _read_plan(plan)
+    begun = set(_journal(to))
+    todo = [
+        row
+        for row in steps
+        if row["action"] == "move" and not (row["path"] in begun and _is_moved(folder, to, row))
+    ]
+    _check(steps, folder, to, todo)
+    to.mkdir(parents=True, exist_ok=True)
+    with (to / JOURNAL).open("a", newline="", encoding="utf-8") as file:
+        for row in todo:
+            csv.writer(file).writerow([row["path"]])
+            file.flush()
+            os.fsync(file.fileno())
+            _move(folder / row["path"], to / row["path"])
+    return len(todo)
+
+
+def undo(folder: Path, to: Path) -> int:
+    """Move everything back to where it was. Returns how many files.
+
+    Raises:
+        DataError: nothing was moved there, or a place has been taken meanwhile; nothing is moved.
+    """
+    if not (to / JOURNAL).is_file():
+        raise DataError(f"{to} must hold {JOURNAL}, which --apply wrote. Got none. Name that one.")
+    moved = [path for path in _journal(to) if (to / path).is_file()]
+    taken = [path for path in moved if _is_taken(folder / path, to / path)]
+    if taken:
+        raise DataError(
+            f"{folder / taken[0]} must be free to be moved back to. Got a file there. Move it away."
+        )
+    for path in moved:
+        _move(to / path, folder / path)
+    (to / JOURNAL).rename(to / f"{JOURNAL}.undone")
+    return len(moved)
+
+
+def _is_moved(folder: Path, to: Path, row: dict[str, str]) -> bool:
+    return (to / row["path"]).is_file() and not os.path.lexists(folder / row["path"])
+
+
+def _is_taken(target: Path, source: Path) -> bool:
+    """Whether something is there that is not the file itself, moved only halfway."""
+    return os.path.lexists(target) and not (source.is_file() and target.samefile(source))
+
+
+def _read_plan(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"{path} must be a plan that twinlens dedupe wrote. Got: {error}. Make one with --out."
+        ) from error
+    wanted = {"cluster", "action", "path", "content"}
+    wrong = [i for i, row in enumerate(rows, 2) if row.get("action") not in ("keep", "move")]
+    if wrong or (rows and not wanted <= set(rows[0])):
+        raise DataError(
+            f"{path} must have the columns {', '.join(sorted(wanted))}, and actions keep or move. "
+            f"Got something else{f' in row {wrong[0]}' if wrong else ''}. Correct it."
+        )
+    return rows
+
+
+def _check(
+    steps: Sequence[dict[str, str]], folder: Path, to: Path, todo: Sequence[dict[str, str]]
+) -> None:
+    problems: list[str] = []
+    kept: defaultdict[str, int] = defaultdict(int)
+    for row in steps:
+        kept[row["cluster"]] += row["action"] == "keep"
+    problems += [
+        f"cluster {cluster} must keep a file. Got only moves. Keep one."
+        for cluster, count in kept.items()
+        if not count
+    ]
+    for row in todo:
+        place = folder / row["path"]
+        if not place.resolve().is_relative_to(folder.resolve()):
+            problems.append(f"{row['path']} must lie in {folder}. Got another place. Leave it out.")
+        elif not place.is_file() or content_hash(str(place)) != row["content"]:
+            problems.append(f"{place} must be as it was looked at. It is not. Make a new plan.")
+        elif _is_taken(to / row["path"], place):
+            problems.append(f"{to / row['path']} must be free. Got a file. Choose another --to.")
+    if problems:
+        raise DataError(listed(problems, "The plan"))
+
+
+def _journal(to: Path) -> list[str]:
+    """Each file whose move was begun."""
+    if not (to / JOURNAL).is_file():
+        return []
+    with (to / JOURNAL).open(encoding="utf-8", newline="") as file:
+        return list(dict.fromkeys(row[0] for row in csv.reader(file) if row))
+
+
+def _move(source: Path, target: Path) -> None:
+    """First the new name, then the old one goes: a file has one at any moment."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not (target.exists() and target.samefile(source)):
+            os.link(source, target)  # unlike a rename it fails where something is
+    except OSError as error:
+        raise DataError(
+            f"{source} must move to {target}. Got: {error.strerror}. Choose a folder on the same "
+            "disk, which can hold two names of one file."
+        ) from error
+    sync_folder(target.parent)
+    source.unlink()

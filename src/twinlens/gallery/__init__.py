@@ -1,0 +1,20 @@
+"""A durable collection of templates: enrol, remove, search, identify."""
+
+from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats
+from twinlens.gallery.gallery import Gallery, Removed
+from twinlens.gallery.transfer import export_gallery, import_gallery
+from twinlens.gallery.verify import Verified
+
+__all__ = [
+    "Added",
+    "Entry",
+    "Gallery",
+    "Hit",
+    "Item",
+    "Removed",
+    "Space",
+    "Stats",
+    "Verified",
+    "export_gallery",
+    "import_gallery",
+]

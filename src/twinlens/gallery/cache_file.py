@@ -1,0 +1,99 @@
+"""The index of a gallery on disk, with the state of the store that it belongs to.
+
+magic, length of the header, header (JSON), index, BLAKE2b of all before it. The file appears whole
+or not at all, and nothing of it is believed before its hash agrees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from twinlens.atomic import new_file
+from twinlens.gallery.entries import Space
+from twinlens.gallery.index import Index
+from twinlens.gallery.store import Head
+from twinlens.plain import to_plain
+
+NAME = "index.cache"
+_MAGIC = b"twinlens index 1\n"
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An index and the state of the items that it holds."""
+
+    index: Index
+    head: Head
+
+
+def save(path: Path, cached: Cached) -> None:
+    """Write the file.
+
+    Raises:
+        WriteError: the disk is full, or the folder cannot be written to.
+    """
+    head = cached.head
+    header = json.dumps(
+        {
+            "space": to_plain(cached.index.space),
+            "change": head.change,
+            "mark": head.mark.hex(),
+        }
+    ).encode()
+    with new_file(path) as file:
+        hashing = _Hashing(file)
+        hashing.write(_MAGIC + struct.pack("<I", len(header)) + header)
+        cached.index.write(cast(BinaryIO, hashing))
+        file.write(hashing.digest.digest())
+
+
+def load(path: Path, space: Space) -> Cached | None:
+    """Read the file; None when it is missing, damaged, or of another space or version."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None
+    with file:
+        if not _is_whole(file):
+            return None
+        file.seek(len(_MAGIC))
+        (length,) = struct.unpack("<I", file.read(4))
+        header = json.loads(file.read(length))
+        if header["space"] != to_plain(space):
+            return None
+        head = Head(header["change"], bytes.fromhex(header["mark"]))
+        return Cached(Index.read(file, space), head)
+
+
+def _is_whole(file: BinaryIO) -> bool:
+    """Whether it is of this version, and the hash at its end is that of the rest."""
+    size = file.seek(0, io.SEEK_END) - _DIGEST_BYTES
+    file.seek(0)
+    if size < len(_MAGIC) or file.read(len(_MAGIC)) != _MAGIC:
+        return False
+    digest = hashlib.blake2b(_MAGIC, digest_size=_DIGEST_BYTES)
+    left = size - len(_MAGIC)
+    while left:
+        part = file.read(min(left, 2**20))
+        digest.update(part)
+        left -= len(part)
+    return file.read(_DIGEST_BYTES) == digest.digest()
+
+
+class _Hashing:
+    """Writes to a file and hashes what passes."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        return self._file.write(data)

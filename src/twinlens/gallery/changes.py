@@ -1,0 +1,137 @@
+"""What adds to and removes from the tables of a gallery, inside a transaction that is open."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from twinlens.data.duplicates import identity_hash
+from twinlens.data.problems import listed
+from twinlens.errors import GalleryError
+from twinlens.gallery import log
+from twinlens.gallery.entries import Added, Entry, Vectors
+
+VECTOR = np.dtype("<f4")
+"""How a number of a template is stored."""
+
+
+def add(db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors) -> Added:
+    """Store what is not there yet. [n], [n, dim].
+
+    Raises:
+        GalleryError: the same content is there, or comes twice, as two identities; names all.
+    """
+    fresh, known = _told_apart(db, entries)
+    if not fresh:
+        return Added((), tuple(known))
+    numbers = _numbers(db, {e.identity for _, e in fresh if e.identity is not None})
+    last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'item'").fetchone()
+    first = 1 if last is None else int(last[0]) + 1
+    ids = range(first, first + len(fresh))
+    new = [(item, entry) for item, (_, entry) in zip(ids, fresh, strict=True)]
+    added = log.now()
+    db.executemany(
+        "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                item,
+                None if e.identity is None else numbers[e.identity],
+                e.content,
+                e.source,
+                json.dumps(dict(e.metadata), ensure_ascii=False),
+                added,
+            )
+            for item, e in new
+        ],
+    )
+    rows = np.ascontiguousarray(vectors, VECTOR)
+    blobs = [rows[place].tobytes() for place, _ in fresh]
+    db.executemany(
+        "INSERT INTO template VALUES (?, ?, ?)",
+        [(item, blob, zlib.crc32(blob)) for item, blob in zip(ids, blobs, strict=True)],
+    )
+    db.executemany(
+        "INSERT INTO label VALUES (?, ?, ?)",
+        [(key, value, item) for item, e in new for key, value in e.metadata.items()],
+    )
+    _changed(db, "add", {"items": [ids[0], ids[-1]], "identities": _hashed(numbers)})
+    return Added(tuple(ids), tuple(known))
+
+
+def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:
+    """Remove items that are there, and identities that have none left."""
+    rows = db.execute(
+        "SELECT DISTINCT name FROM item JOIN identity ON identity.id = item.identity "
+        "WHERE item.id IN (SELECT value FROM json_each(?))",
+        (json.dumps(ids),),
+    )
+    names: list[str] = [name for (name,) in rows]
+    change = _changed(db, "remove", {"items": list(ids), "identities": _hashed(names)})
+    each = [(item,) for item in ids]
+    for table, column in (("template", "item"), ("label", "item"), ("item", "id")):
+        db.executemany(f"DELETE FROM {table} WHERE {column} = ?", each)
+    db.executemany("INSERT INTO removed VALUES (?, ?)", [(item, change) for item in ids])
+    db.execute(
+        "DELETE FROM identity WHERE name IN (SELECT value FROM json_each(?)) "
+        "AND NOT EXISTS (SELECT 1 FROM item WHERE item.identity = identity.id)",
+        (json.dumps(names),),
+    )
+
+
+def _changed(db: sqlite3.Connection, action: log.Action, details: Mapping[str, Any]) -> int:
+    change = log.append(db, action, details)
+    db.execute("UPDATE gallery SET change = ?", (change,))
+    return change
+
+
+def _told_apart(
+    db: sqlite3.Connection, entries: Sequence[Entry]
+) -> tuple[list[tuple[int, Entry]], list[Entry]]:
+    """Which entries are new, with their places, and which are known by content."""
+    rows = db.execute(
+        "SELECT content, name FROM item LEFT JOIN identity ON identity.id = item.identity "
+        "WHERE content IN (SELECT value FROM json_each(?))",
+        (json.dumps([entry.content for entry in entries]),),
+    )
+    owner: dict[str, str | None] = dict(rows)
+    fresh: list[tuple[int, Entry]] = []
+    known: list[Entry] = []
+    conflicts: list[str] = []
+    for place, entry in enumerate(entries):
+        if entry.content not in owner:
+            owner[entry.content] = entry.identity
+            fresh.append((place, entry))
+        elif owner[entry.content] == entry.identity:
+            known.append(entry)
+        else:
+            conflicts.append(
+                f"{entry.source or entry.content} must be of one identity. Got "
+                f"{_named(entry.identity)}, but the same content is enrolled as "
+                f"{_named(owner[entry.content])}. Correct it, or remove the other first."
+            )
+    if conflicts:
+        raise GalleryError(listed(conflicts, "The batch"))
+    return fresh, known
+
+
+def _numbers(db: sqlite3.Connection, names: set[str]) -> dict[str, int]:
+    """Number of each identity, of which new ones are made."""
+    given = json.dumps(sorted(names))
+    db.execute("INSERT OR IGNORE INTO identity (name) SELECT value FROM json_each(?)", (given,))
+    rows = db.execute(
+        "SELECT name, id FROM identity WHERE name IN (SELECT value FROM json_each(?))", (given,)
+    )
+    return dict(rows)
+
+
+def _hashed(names: Iterable[str]) -> list[str]:
+    return [identity_hash(name) for name in names]
+
+
+def _named(identity: str | None) -> str:
+    return "no identity" if identity is None else repr(identity)

@@ -1,0 +1,425 @@
+"""A durable collection of templates: enrolled, removed and searched, through any fault.
+
+    folder/gallery.sqlite   the truth
+    folder/index.cache      what searches fast; made again whenever it is missing, stale or damaged
+
+What `add` and `remove` returned from is on the disk. One process writes at a time, any number read
+beside it, each a state that was whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from twinlens.atomic import WriteError, new_folder
+from twinlens.calibration import Calibration
+from twinlens.errors import DataError, GalleryError, nearest
+from twinlens.gallery import cache_file
+from twinlens.gallery.database import WAIT_S
+from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats, Vectors
+from twinlens.gallery.identification import Identification, decide
+from twinlens.gallery.index import Found
+from twinlens.gallery.live_index import LiveIndex, Progress
+from twinlens.gallery.log import LogEntry
+from twinlens.gallery.store import NAME, Store
+from twinlens.gallery.verify import Verified, verify, verify_removed
+from twinlens.types import IntArray, Scorer
+
+_KEPT_ITEMS = 4096
+"""Items of earlier answers kept in memory."""
+
+Where = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What a removal did.
+
+    Attributes:
+        ids: of the items that are gone.
+        erased: whether no trace is left on disk; False while another process still reads an older
+            state, and until a later removal or `verify` finds none.
+    """
+
+    ids: tuple[int, ...]
+    erased: bool
+
+
+class Gallery:
+    """Open with `create` or `open`; use it as a context manager. Safe from several threads."""
+
+    def __init__(
+        self, path: Path, store: Store, scorer: Scorer | None, progress: Progress | None
+    ) -> None:
+        self.path = path
+        self.store = store
+        self._scorer = scorer
+        self._index = LiveIndex(store, path, progress)
+        self._lock = threading.RLock()
+        self._items: dict[int, Item] = {}
+
+    @classmethod
+    def create(
+        cls,
+        path: Path | str,
+        space: Space,
+        *,
+        log_searches: bool = True,
+        scorer: Scorer | None = None,
+    ) -> Gallery:
+        """Make an empty gallery.
+
+        Args:
+            path: folder, which must be new or empty.
+            space: of the model whose embeddings it is for.
+            log_searches: whether each search is logged, too, which takes a write to the disk.
+            scorer: the model, where only its own comparator can compare.
+
+        Raises:
+            WriteError: something is at `path`, or it cannot be written to.
+        """
+        with new_folder(Path(path)) as folder:
+            Store.create(folder / NAME, space, logs_searches=log_searches)
+        return cls.open(path, scorer=scorer)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        *,
+        fingerprint: str | None = None,
+        scorer: Scorer | None = None,
+        wait_s: float = WAIT_S,
+        progress: Progress | None = None,
+    ) -> Gallery:
+        """Open a gallery that exists.
+
+        Args:
+            path: folder.
+            fingerprint: of the model that it is to be used with; a gallery of another is refused.
+            scorer: the model, where only its own comparator can compare.
+            wait_s: how long to wait for another writer.
+            progress: told of (templates taken up, all) while the index is made.
+
+        Raises:
+            GalleryError: it is missing, damaged, or of another model.
+        """
+        path = Path(path)
+        store = Store(path / NAME, wait_s=wait_s)
+        made_with = store.space.fingerprint
+        if fingerprint is not None and fingerprint != made_with:
+            store.close()
+            raise GalleryError(
+                f"{path} must hold embeddings of the model {fingerprint}. Got those of "
+                f"{made_with}. Use that model, or make a gallery with this one."
+            )
+        return cls(path, store, scorer, progress)
+
+    def __enter__(self) -> Gallery:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        with self._reading():
+            return self.store.count()
+
+    @property
+    def space(self) -> Space:
+        """Of the model whose embeddings it holds."""
+        return self.store.space
+
+    def close(self) -> None:
+        """Keep the index, where that saves time, and let go of the file."""
+        with self._lock:
+            try:
+                # a cache that cannot be kept, as on a full disk, is made again
+                with suppress(WriteError, GalleryError):
+                    self._index.keep()
+            finally:
+                self.store.close()
+
+    def add(self, vectors: Vectors, entries: Sequence[Entry]) -> Added:
+        """Enrol a batch: all of it or nothing.
+
+        What is there by its content already, under the same identity, is not stored again.
+
+        Args:
+            vectors: embeddings as the model projects them, [n, dim].
+            entries: what is known of each, [n].
+
+        Raises:
+            DataError: shapes do not fit or a number is not finite.
+            GalleryError: the same content under two identities, a full disk, or another writer
+                that does not come to an end.
+        """
+        vectors = self._checked(vectors)
+        if len(vectors) != len(entries):
+            raise DataError(
+                f"There must be an entry for each embedding. Got {len(entries)} for {len(vectors)}."
+            )
+        with self._lock, self.store.explained(), self.store.transaction():
+            return self.store.add(entries, vectors)
+
+    def remove(self, ids: Sequence[int]) -> Removed:
+        """Remove items: all of them or none. Nothing of them is left in any file of the gallery.
+
+        Raises:
+            GalleryError: one is not there, the disk is full, or another writer does not come to an
+                end.
+        """
+        chosen = sorted(set(ids))
+        with self._lock, self.store.explained():
+            with suppress(GalleryError):  # a damaged template must not keep others from removal
+                self._index.now()
+            with self.store.transaction():
+                missing = set(chosen) - self.store.items(chosen).keys()
+                if missing:
+                    raise GalleryError(
+                        f"Items to be removed must be in {self.path}. Got {min(missing)}"
+                        f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}, which "
+                        "none is. See twinlens gallery list."
+                    )
+                self.store.remove(chosen)
+                self._index.delete_file()  # first, as it must not outlive what it holds
+            self._items.clear()
+            erased = self.store.erase()
+            with suppress(WriteError, GalleryError):
+                self._index.keep()
+        return Removed(tuple(chosen), erased)
+
+    def search(
+        self, queries: Vectors, k: int = 10, *, where: Where | None = None
+    ) -> list[tuple[Hit, ...]]:
+        """The items most alike each query, best first.
+
+        Args:
+            queries: embeddings, [n, dim].
+            k: items for each; fewer where the gallery has fewer.
+            where: only among items that have all of these texts in their metadata.
+
+        Raises:
+            DataError: shapes do not fit or a number is not finite.
+            GalleryError: no item has such metadata, or the gallery is damaged.
+        """
+        with self._reading():
+            hits = self._hits(queries, k, where)
+        self._record_search(hits)
+        return hits
+
+    def identify(
+        self,
+        probes: Vectors,
+        calibration: Calibration,
+        *,
+        fpir: float = 0.01,
+        candidates: int = 3,
+        where: Where | None = None,
+    ) -> list[Identification]:
+        """Who each probe is, or nobody, as the best template of an identity decides.
+
+        An item without an identity counts as one of its own.
+
+        Args:
+            probes: embeddings, [n, dim].
+            calibration: of the same model.
+            fpir: share of strangers who may be taken for somebody, to be promised for as many
+                identities as are searched.
+            candidates: best identities to tell of.
+            where: only among items that have all of these texts in their metadata.
+
+        Raises:
+            GalleryError: the calibration is of another model; and see `search`.
+        """
+        if calibration.fingerprint != self.space.fingerprint:
+            raise GalleryError(
+                f"A calibration must be of the model {self.space.fingerprint}. Got one of "
+                f"{calibration.fingerprint}. Use the model that the gallery was made with."
+            )
+        with self._reading():
+            templates = self.store.templates(self._ids(None, where) if where else None)
+            rule = calibration.stranger_threshold(templates, fpir=fpir) if templates else None
+            depth = candidates * max(templates, default=1)
+            found = self._hits(probes, depth, where)
+        self._record_search(found)
+        return [decide(_best_of_each(hits)[:candidates], rule, len(templates)) for hits in found]
+
+    def ids(self, *, identity: str | None = None, where: Where | None = None) -> IntArray:
+        """Numbers of the items that are of an identity and have all of these texts, ascending.
+
+        Raises:
+            GalleryError: no item has metadata of that name.
+        """
+        with self._reading():
+            return self._ids(identity, where)
+
+    def items(self, ids: Sequence[int] | IntArray) -> list[Item]:
+        """Items by their numbers, ascending; those that are not there are left out."""
+        with self._reading():
+            found = self.store.items(np.asarray(ids, np.int64).tolist())
+        return [found[item] for item in sorted(found)]
+
+    def vectors(self, ids: Sequence[int] | IntArray) -> Vectors:
+        """Templates of items. [n] -> [n, dim].
+
+        Raises:
+            GalleryError: one is not there.
+        """
+        wanted = np.asarray(ids, np.int64)
+        with self._reading():
+            index = self._index.now().index
+            missing = np.setdiff1d(wanted, index.ids)
+            if len(missing):
+                raise GalleryError(
+                    f"Items must be in {self.path}. Got {missing[0]}, which none is. "
+                    "See twinlens gallery list."
+                )
+            return index.vectors(wanted)
+
+    def known(self, contents: Sequence[str]) -> dict[str, int]:
+        """Content -> number of its item, of those that are enrolled."""
+        with self._reading():
+            return self.store.content_of(contents)
+
+    def log(self, *, newest: int | None = None) -> list[LogEntry]:
+        """Who was enrolled, removed and searched, and when: all, or the newest, in order."""
+        with self._reading():
+            return self.store.log(newest=newest)
+
+    def stats(self) -> Stats:
+        """How much there is, and how it is searched."""
+        with self._reading():
+            index = self._index.now().index
+            identities, loose, templates = self.store.counts()
+            log = self.store.log(newest=1)
+        cache = self.path / cache_file.NAME
+        parts = self.path.glob(f"{NAME}*")
+        return Stats(
+            space=self.space,
+            items=len(index),
+            identities=identities,
+            without_identity=loose,
+            templates=templates,
+            index=index.kind,
+            store_bytes=sum(part.stat().st_size for part in parts),
+            index_bytes=cache.stat().st_size if cache.exists() else 0,
+            changes=log[0].number,
+        )
+
+    def refresh(self) -> None:
+        """Bring the index up to the store, as the next search would.
+
+        Raises:
+            GalleryError: a template is damaged.
+        """
+        with self._reading():
+            self._index.now()
+
+    def rebuild(self) -> int:
+        """Make the index anew from the store, and keep it. Returns how many templates it holds.
+
+        Raises:
+            GalleryError: a template is damaged, or another writer does not come to an end.
+            WriteError: the disk is full.
+        """
+        with self._lock, self.store.explained():
+            return self._index.rebuild()
+
+    def verify(self) -> Verified:
+        """Check the store, that the index holds the same, and how much a search finds.
+
+        Raises:
+            GalleryError: a template is damaged.
+        """
+        with self._reading():
+            return verify(self.store, self._index.now(), self.path)
+
+    def verify_removed(self, item: int) -> list[str]:
+        """What is left of an item that was removed, in words; empty when nothing is."""
+        with self._lock, self.store.explained():
+            return verify_removed(self.store, item, self.path)
+
+    @contextmanager
+    def _reading(self) -> Generator[None, None, None]:
+        """A block that sees one state of the store."""
+        with self._lock, self.store.explained(), self.store.snapshot():
+            yield
+
+    def _ids(self, identity: str | None, where: Where | None) -> IntArray:
+        unknown = sorted(set(where or ()) - set(self.store.keys()))
+        if unknown:
+            raise GalleryError(
+                f"A filter must name metadata of the gallery. Got {unknown[0]!r}. "
+                f"{nearest(unknown[0], self.store.keys())}"
+            )
+        return self.store.ids(identity=identity, where=where)
+
+    def _hits(self, queries: Vectors, k: int, where: Where | None) -> list[tuple[Hit, ...]]:
+        found = self._found(queries, k, where)
+        items = self._taken(np.unique(found.ids[found.ids >= 0]).tolist())
+        return [
+            tuple(Hit(items[i], s) for i, s in zip(ids, scores, strict=True) if i >= 0)
+            for ids, scores in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
+        ]
+
+    def _record_search(self, hits: Sequence[Sequence[Hit]]) -> None:
+        """Log what was asked, if this gallery logs searches."""
+        if self.store.logs_searches:
+            best = [row[0].item.id if row else None for row in hits]
+            with self._lock, self.store.explained(), self.store.transaction():
+                self.store.record("search", {"queries": len(best), "best": best})
+
+    def _found(self, queries: Vectors, k: int, where: Where | None) -> Found:
+        queries = self._checked(queries)
+        if k < 1:
+            raise GalleryError(f"k must be at least 1. Got {k}.")
+        if self.space.similarity == "comparator" and self._scorer is None:
+            raise GalleryError(
+                f"{self.path} must be searched with its model, whose comparator no index can stand "
+                f"in for. Got none. Open it with the scorer of {self.space.fingerprint}."
+            )
+        index = self._index.now().index
+        if where:
+            return index.search_among(queries, k, self._ids(None, where), self._scorer)
+        return index.search(queries, k, self._scorer)
+
+    def _taken(self, ids: Sequence[int]) -> dict[int, Item]:
+        """Items by number; those of earlier answers are not read again."""
+        missing = [item for item in ids if item not in self._items]
+        if missing:
+            if len(self._items) + len(missing) > _KEPT_ITEMS:
+                self._items = {item: self._items[item] for item in ids if item in self._items}
+            self._items |= self.store.items(missing)
+        return self._items
+
+    def _checked(self, vectors: Vectors) -> Vectors:
+        vectors = np.asarray(vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self.space.dim:
+            raise DataError(
+                f"Embeddings must have the shape [n, {self.space.dim}]. "
+                f"Got {list(vectors.shape)}. Embed with the model of the gallery."
+            )
+        if not np.isfinite(vectors).all():
+            raise DataError("Every embedding must be finite. Got NaN or infinity. Clean the input.")
+        return vectors
+
+
+def _best_of_each(hits: Sequence[Hit]) -> list[Hit]:
+    """The first hit of each identity; each item without one for itself."""
+    first: dict[str | int, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.item.entry.identity or hit.item.id, hit)
+    return list(first.values())

@@ -1,0 +1,86 @@
+"""The log of a gallery: who was enrolled, removed and searched, and when. It only ever grows.
+
+Each entry carries a hash over itself and the entry before it, so that an entry which is changed or
+left out later breaks the chain. Names are logged as hashes and items by number: what is removed
+from the gallery must not live on in its log.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Action = Literal["create", "add", "remove", "search"]
+FIRST_MARK = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One thing that was done.
+
+    Attributes:
+        number: counts from 1.
+        at: UTC, ISO 8601.
+        by: name of the account.
+        action: what was done.
+        details: to which items, how many, hashes of identities.
+    """
+
+    number: int
+    at: str
+    by: str
+    action: str
+    details: Mapping[str, Any]
+
+
+def append(connection: sqlite3.Connection, action: Action, details: Mapping[str, Any]) -> int:
+    """Add an entry, inside the transaction that is open. Returns its number."""
+    last = connection.execute("SELECT number, mark FROM log ORDER BY number DESC LIMIT 1")
+    number, before = last.fetchone() or (0, FIRST_MARK)
+    row = (number + 1, now(), _account(), action, json.dumps(details, separators=(",", ":")))
+    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (*row, _mark(before, row)))
+    return number + 1
+
+
+def entries(connection: sqlite3.Connection, *, newest: int | None = None) -> list[LogEntry]:
+    """The entries in order: all, or as many of the newest."""
+    limit = -1 if newest is None else newest
+    rows = connection.execute(
+        "SELECT number, at, by, action, details FROM log ORDER BY number DESC LIMIT ?", (limit,)
+    ).fetchall()
+    return [
+        LogEntry(number, at, by, action, json.loads(details))
+        for number, at, by, action, details in reversed(rows)
+    ]
+
+
+def broken_at(connection: sqlite3.Connection) -> int | None:
+    """Number of the first entry that does not follow from the one before; None when all do."""
+    before, expected = FIRST_MARK, 1
+    for *row, mark in connection.execute("SELECT * FROM log ORDER BY number"):
+        if row[0] != expected or _mark(before, tuple(row)) != mark:
+            return expected
+        before, expected = mark, expected + 1
+    return None
+
+
+def now() -> str:
+    """UTC to the second, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _mark(before: bytes, row: tuple[Any, ...]) -> bytes:
+    return hashlib.sha256(before + json.dumps(row).encode()).digest()[:16]
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return "unknown"

@@ -1,0 +1,277 @@
+"""The truth of a gallery: items, identities, templates and the log, in one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from twinlens.errors import GalleryError
+from twinlens.gallery import changes, log
+from twinlens.gallery.changes import VECTOR
+from twinlens.gallery.database import (
+    WAIT_S,
+    connect,
+    empty_log,
+    explained,
+    require_whole_log,
+    snapshot,
+    transaction,
+)
+from twinlens.gallery.entries import Added, Entry, Item, Space, Vectors
+from twinlens.gallery.schema import make, migrate
+from twinlens.types import IntArray
+
+NAME = "gallery.sqlite"
+_AT_ONCE = 4096
+"""Templates read at once."""
+_ERASE_WAIT_S = 2.0
+"""How long a removal waits for readers of older states before it leaves their traces to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A state of the items: the last change of them, and the mark of that entry of the log.
+
+    The mark tells apart two galleries, or two histories of one, that count the same changes.
+    """
+
+    change: int
+    mark: bytes
+
+
+EMPTY = Head(0, log.FIRST_MARK)
+"""The state before the first change."""
+
+
+class Store:
+    """One gallery's file. Not for several threads at once.
+
+    Args:
+        path: of the file.
+        wait_s: how long to wait for another writer.
+
+    Raises:
+        GalleryError: it is missing, damaged, or of another kind or version.
+    """
+
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
+        if not path.is_file():
+            raise GalleryError(
+                f"{path.parent} must be a gallery. Got no {path.name} in it. Correct the path, or "
+                "make one: twinlens gallery create."
+            )
+        self.path = path
+        self._db = connect(path, wait_s=wait_s)
+        try:
+            with explained(path):
+                require_whole_log(self._db, path)
+                migrate(self._db, path)
+                row = self._db.execute(
+                    "SELECT fingerprint, dim, similarity, logs_searches FROM gallery"
+                ).fetchone()
+        except BaseException:
+            self.close()
+            raise
+        self.space = Space(*row[:3])
+        self.logs_searches = bool(row[3])
+
+    @classmethod
+    def create(cls, path: Path, space: Space, *, logs_searches: bool) -> None:
+        """Make the file of an empty gallery."""
+        with closing(connect(path)) as db, explained(path):
+            make(db, path)
+            with transaction(db):
+                db.execute(
+                    "INSERT INTO gallery VALUES (1, ?, ?, ?, ?, 1)",
+                    (space.fingerprint, space.dim, space.similarity, logs_searches),
+                )
+                log.append(db, "create", {"model": space.fingerprint})
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def explained(self) -> AbstractContextManager[None]:
+        """A block in which errors of SQLite say what to do."""
+        return explained(self.path)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A block that reads what one moment holds."""
+        return snapshot(self._db)
+
+    def transaction(self, *, wait_s: float | None = None) -> AbstractContextManager[None]:
+        """A block that writes all or nothing; other writers wait.
+
+        Args:
+            wait_s: how long to wait for another one, if not as long as usual.
+        """
+        return transaction(self._db, wait_s=wait_s)
+
+    def head(self) -> Head:
+        """The state of the items now."""
+        return Head(
+            *self._db.execute(
+                "SELECT change, mark FROM gallery JOIN log ON number = change"
+            ).fetchone()
+        )
+
+    def has_been(self, head: Head) -> bool:
+        """Whether this state is now's or lies before it."""
+        row = self._db.execute("SELECT mark FROM log WHERE number = ?", (head.change,)).fetchone()
+        return row == (head.mark,) and head.change <= self.head().change
+
+    def count(self) -> int:
+        """How many items there are."""
+        return self._db.execute("SELECT count(*) FROM template").fetchone()[0]
+
+    def add(self, entries: Sequence[Entry], vectors: Vectors) -> Added:
+        """Store what is not there yet, inside the transaction that is open.
+
+        Raises:
+            GalleryError: the same content is there, or comes twice, as two identities; names all.
+        """
+        return changes.add(self._db, entries, vectors)
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Remove items that are there, inside the transaction that is open."""
+        changes.remove(self._db, ids)
+
+    def erase(self, *, wait_s: float = _ERASE_WAIT_S) -> bool:
+        """Leave no trace of what was removed in the write-ahead log; False where readers hold it.
+
+        In the file itself, removed rows are overwritten when the log is moved into it.
+        """
+        return empty_log(self._db, wait_s=wait_s)
+
+    def record(self, action: log.Action, details: Mapping[str, Any]) -> None:
+        """Log something that changes no item, inside the transaction that is open."""
+        log.append(self._db, action, details)
+
+    def log(self, *, newest: int | None = None) -> list[log.LogEntry]:
+        """Entries of the log in order: all, or as many of the newest."""
+        return log.entries(self._db, newest=newest)
+
+    def items(self, ids: Sequence[int]) -> dict[int, Item]:
+        """Those of the items that are there, by number."""
+        rows = self._db.execute(
+            "SELECT item.id, name, content, source, metadata, added FROM item "
+            "LEFT JOIN identity ON identity.id = item.identity "
+            "WHERE item.id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return {row[0]: _item(row) for row in rows}
+
+    def ids(
+        self, *, identity: str | None = None, where: Mapping[str, str] | None = None
+    ) -> IntArray:
+        """Numbers of the items that are of an identity and have all of these texts, ascending."""
+        parts: list[str] = []
+        values: list[str] = []
+        if identity is not None:
+            parts.append("SELECT id FROM item WHERE identity = "
+                         "(SELECT id FROM identity WHERE name = ?)")  # fmt: skip
+            values.append(identity)
+        for key, value in (where or {}).items():
+            parts.append("SELECT item FROM label WHERE key = ? AND value = ?")
+            values += [key, value]
+        query = " INTERSECT ".join(parts) or "SELECT item FROM template"
+        rows = self._db.execute(f"{query} ORDER BY 1", values).fetchall()
+        return np.array([item for (item,) in rows], np.int64)
+
+    def keys(self) -> list[str]:
+        """Names of the metadata that any item has, ascending."""
+        return self._column("SELECT DISTINCT key FROM label ORDER BY key")
+
+    def content_of(self, contents: Sequence[str]) -> dict[str, int]:
+        """Content -> number, of those that are there."""
+        rows = self._db.execute(
+            "SELECT content, id FROM item WHERE content IN (SELECT value FROM json_each(?))",
+            (json.dumps(contents),),
+        )
+        return dict(rows)
+
+    def templates(self, ids: IntArray | None = None) -> list[int]:
+        """How many templates each identity has; an item without one counts as its own.
+
+        Args:
+            ids: of the items that count, all when None.
+        """
+        among = "" if ids is None else "WHERE id IN (SELECT value FROM json_each(?)) "
+        return self._column(
+            f"SELECT count(*) FROM item {among}GROUP BY coalesce(identity, -id)",
+            *([] if ids is None else [json.dumps(ids.tolist())]),
+        )
+
+    def vectors(self, after: int = 0) -> Iterator[tuple[IntArray, Vectors]]:
+        """Numbers and templates of the items above a number, ascending, some at a time.
+
+        Raises:
+            GalleryError: the bytes of a template are not those that were stored; names the item.
+        """
+        rows = self._db.execute(
+            "SELECT item, vector, checksum FROM template WHERE item > ? ORDER BY item", (after,)
+        )
+        size = self.space.dim * VECTOR.itemsize
+        while part := rows.fetchmany(_AT_ONCE):
+            for item, blob, checksum in part:
+                if len(blob) != size or zlib.crc32(blob) != checksum:
+                    raise GalleryError(
+                        f"The templates in {self.path} must be as they were stored. Got other "
+                        f"bytes in that of item {item}. Remove it by its number (twinlens gallery "
+                        "remove --id) and add it again, or restore the folder from a copy."
+                    )
+            joined = np.frombuffer(b"".join([blob for _, blob, _ in part]), VECTOR)
+            ids = np.array([item for item, _, _ in part], np.int64)
+            yield ids, joined.reshape(len(part), self.space.dim)
+
+    def removed_since(self, change: int) -> IntArray:
+        """Numbers of the items removed after a change, ascending."""
+        rows = self._column("SELECT item FROM removed WHERE change > ? ORDER BY item", change)
+        return np.array(rows, np.int64)
+
+    def removal_of(self, item: int) -> int | None:
+        """The change in which an item was removed; None when it was not."""
+        row = self._db.execute("SELECT change FROM removed WHERE item = ?", (item,)).fetchone()
+        return None if row is None else row[0]
+
+    def counts(self) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+        """(identities, items without one, [(templates, identities with as many)])."""
+        (loose,) = self._db.execute("SELECT count(*) FROM item WHERE identity IS NULL").fetchone()
+        rows = self._db.execute(
+            "SELECT templates, count(*) FROM (SELECT count(*) AS templates FROM item "
+            "WHERE identity IS NOT NULL GROUP BY identity) GROUP BY templates ORDER BY templates"
+        ).fetchall()
+        return sum(number for _, number in rows), loose, tuple(rows)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the file: its pages, its references, the chain of its log."""
+        found = self._column("PRAGMA integrity_check(5)")
+        problems = [] if found == ["ok"] else [f"pages: {text}" for text in found]
+        for table, row, parent, _ in self._db.execute("PRAGMA foreign_key_check").fetchmany(5):
+            problems.append(f"row {row} of {table} points to nothing in {parent}")
+        (bare,) = self._db.execute(
+            "SELECT count(*) FROM item WHERE id NOT IN (SELECT item FROM template)"
+        ).fetchone()
+        if bare:
+            problems.append(f"{bare} items have no template")
+        broken = log.broken_at(self._db)
+        if broken is not None:
+            problems.append(f"entry {broken} of the log does not follow from the one before")
+        return problems
+
+    def _column(self, query: str, *values: str | int) -> list[Any]:
+        return [value for (value,) in self._db.execute(query, values)]
+
+
+def _item(row: Sequence[Any]) -> Item:
+    item, name, content, source, metadata, added = row
+    # most have none, and ten texts are read for each search
+    known = json.loads(metadata) if metadata != "{}" else {}
+    return Item(item, Entry(content, name, source, known), added)

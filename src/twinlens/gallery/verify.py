@@ -1,0 +1,84 @@
+"""Whether a gallery is what it says: its file, its index against it, its search against all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twinlens.gallery import cache_file
+from twinlens.gallery.cache_file import Cached
+from twinlens.gallery.store import Store
+
+_SAMPLE, _NEAREST = 200, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found.
+
+    Attributes:
+        items: how many there are.
+        problems: in words; empty when all is well.
+        recall: share of the ten most alike that a search finds, on a sample of the items; None
+            where every search compares with all.
+    """
+
+    items: int
+    problems: tuple[str, ...]
+    recall: float | None
+
+
+def verify(store: Store, cached: Cached, folder: Path) -> Verified:
+    """Check all of a gallery, inside a snapshot of it.
+
+    Args:
+        store: the truth.
+        cached: the index in memory, of the same state.
+        folder: of the gallery.
+
+    Raises:
+        GalleryError: a template is damaged.
+    """
+    problems = store.problems()
+    problems += _differences(store, cached, "the index")
+    on_disk = cache_file.load(folder / cache_file.NAME, store.space)
+    if on_disk is not None and on_disk.head == cached.head:
+        problems += _differences(store, on_disk, "the index on disk")
+    index = cached.index
+    recall = None
+    if index.kind == "graph":
+        drawn = np.random.default_rng(1).permutation(index.ids)[:_SAMPLE]
+        recall = index.recall(index.vectors(np.sort(drawn)), _NEAREST)
+    return Verified(len(index), tuple(problems), recall)
+
+
+def verify_removed(store: Store, item: int, folder: Path) -> list[str]:
+    """What is left of an item that was removed, in words; empty when nothing is.
+
+    Moves the write-ahead log into the file, where removed rows are overwritten, so it must not run
+    inside a transaction.
+    """
+    change = store.removal_of(item)
+    if change is None:
+        there = bool(store.items([item]))
+        return [f"item {item} {'is still there' if there else 'never was there'}"]
+    left: list[str] = []
+    on_disk = cache_file.load(folder / cache_file.NAME, store.space)
+    if on_disk is not None and on_disk.head.change < change:
+        left.append("the index on disk is older than the removal; rebuild it")
+    if not store.erase():
+        left.append("another process still reads an older state; end it and verify again")
+    return left
+
+
+def _differences(store: Store, cached: Cached, name: str) -> list[str]:
+    """Where an index does not hold the very templates of the store."""
+    stored = store.ids()
+    if not np.array_equal(stored, cached.index.ids):
+        return [f"{name} holds other items than the store"]
+    for ids, vectors in store.vectors():
+        if not np.array_equal(cached.index.vectors(ids), vectors):
+            return [f"{name} holds other templates than the store"]
+    return []

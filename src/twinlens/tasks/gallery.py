@@ -1,0 +1,138 @@
+"""A model and a gallery of its embeddings: made, filled and opened together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinlens.bundle import Bundle
+from twinlens.data.cache import Progress
+from twinlens.data.duplicates import content_hash
+from twinlens.data.manifest import read_examples
+from twinlens.errors import DataError
+from twinlens.gallery import Entry, Gallery, Space
+from twinlens.gallery.entries import Similarity
+from twinlens.tasks.readable import embed_readable
+from twinlens.types import Example
+
+BATCH = 1024
+"""Items stored at once: each batch is whole or not there at all."""
+_SIMILARITIES: Mapping[str | None, Similarity] = {
+    "inner_product": "inner_product",
+    "euclidean": "euclidean",
+    None: "comparator",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What became of inputs that were to be enrolled.
+
+    Attributes:
+        added: numbers of new items.
+        known: how many were there already, by content.
+        problems: what is wrong with each input that was left out.
+    """
+
+    added: tuple[int, ...]
+    known: int
+    problems: tuple[str, ...]
+
+
+def space_of(bundle: Bundle) -> Space:
+    """Where the embeddings of a model live."""
+    similarity = _SIMILARITIES[bundle.siamese.comparator.indexable]
+    return Space(bundle.fingerprint, bundle.siamese.dim, similarity)
+
+
+def create_gallery(path: Path, bundle: Bundle, *, log_searches: bool = True) -> Gallery:
+    """An empty gallery for a model.
+
+    Raises:
+        WriteError: something is at `path`, or it cannot be written to.
+    """
+    return Gallery.create(path, space_of(bundle), log_searches=log_searches, scorer=bundle.siamese)
+
+
+def open_gallery(path: Path, bundle: Bundle, *, progress: Progress | None = None) -> Gallery:
+    """A gallery, to be used with the model it was made with.
+
+    Raises:
+        GalleryError: it is missing, damaged, or of another model.
+    """
+    return Gallery.open(
+        path, fingerprint=bundle.fingerprint, scorer=bundle.siamese, progress=progress
+    )
+
+
+def enrol(
+    gallery: Gallery,
+    bundle: Bundle,
+    paths: Sequence[Path],
+    *,
+    identity: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Enrolled:
+    """Enrol files, folders or tables. What is there by its content is not embedded again.
+
+    Columns of a table become metadata to filter by. Inputs that cannot be read are left out and
+    told; the rest is enrolled, in batches that are each whole or not there.
+
+    Args:
+        gallery: of the same model.
+        bundle: the model.
+        paths: files; folders, in which a folder is an identity; or tables.
+        identity: of all of them, instead.
+        labels: metadata of all of them, besides.
+        progress: told of (inputs embedded, inputs).
+
+    Raises:
+        DataError: a path or a table is wrong.
+        GalleryError: the same content is enrolled as another identity, or nothing can be stored.
+    """
+    modality = bundle.config.modality.name
+    found = [e for path in paths for e in read_examples(path, modality=modality)]
+    fresh: list[tuple[str, Entry]] = []
+    problems: list[str] = []
+    for example in found:
+        ref = example.fields[modality]
+        try:
+            content = content_hash(ref)
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        fresh.append((ref, _entry(example, content, ref, identity, labels or {})))
+    stored = _stored(gallery, [entry for _, entry in fresh])
+    fresh = [(ref, entry) for ref, entry in fresh if (entry.content, entry.identity) not in stored]
+    added: list[int] = []
+    repeated = 0
+    for part in embed_readable(bundle, [ref for ref, _ in fresh], at_once=BATCH):
+        problems += part.problems
+        result = gallery.add(part.vectors, [fresh[place][1] for place in part.places])
+        added += result.ids
+        repeated += len(result.known)
+        if progress is not None:
+            progress(part.done, len(fresh))
+    gallery.refresh()
+    return Enrolled(tuple(added), len(stored) + repeated, tuple(problems))
+
+
+def _entry(
+    example: Example, content: str, ref: str, identity: str | None, labels: Mapping[str, str]
+) -> Entry:
+    known = {key: value for key, value in example.extra.items() if value}
+    return Entry(
+        content,
+        example.identity if identity is None else identity,
+        str(Path(ref).absolute()),
+        {**known, **labels},
+    )
+
+
+def _stored(gallery: Gallery, entries: Sequence[Entry]) -> set[tuple[str, str | None]]:
+    """(content, identity) of those that are enrolled as just that."""
+    ids = list(gallery.known([entry.content for entry in entries]).values())
+    there = {(i.entry.content, i.entry.identity) for i in gallery.items(ids)}
+    return there & {(entry.content, entry.identity) for entry in entries}

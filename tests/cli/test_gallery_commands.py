@@ -1,0 +1,228 @@
+"""`gallery`, `search` and `identify` through the entry point that a shell calls."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drawings import write_glyphs
+from settings import SMALL
+from twinlens.bundle import Bundle
+from twinlens.cli import main
+from twinlens.config import CalibrationConfig, load_config
+from twinlens.fit import fit
+from twinlens.tasks.calibrate import calibrate
+
+Run = Callable[..., tuple[int, Any, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call a command in this process. -> (exit code, output, read where it is JSON; errors)."""
+
+    def call(*arguments: object) -> tuple[int, Any, str]:
+        with pytest.raises(SystemExit) as exit:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        code = exit.value.code
+        read = json.loads(out) if "--json" in arguments and out else out
+        return code if isinstance(code, int) else 0, read, err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def calibrated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model, calibrated on 60 identities of its own."""
+    place = tmp_path_factory.mktemp("calibrated")
+    own = write_glyphs(place / "own", 60, 6, first=200)
+    bundle = Bundle.load(model)
+    found = calibrate(bundle, own, settings=CalibrationConfig(fmr=(0.2,)))
+    Bundle.save(
+        place / "model",
+        siamese=bundle.siamese,
+        config=bundle.config,
+        evidence=bundle.evidence,
+        calibration=found,
+    )
+    return place / "model"
+
+
+@pytest.fixture
+def gallery(run: Run, calibrated: Path, strangers: Path, tmp_path: Path) -> Path:
+    """The 48 pictures of 8 strangers."""
+    assert run("gallery", "create", tmp_path / "g", calibrated)[0] == 0
+    code, facts, _ = run("gallery", "add", tmp_path / "g", calibrated, strangers, "--json")
+    assert (code, facts["added"], facts["known"]) == (0, 48, 0)
+    return tmp_path / "g"
+
+
+def test_add_finds_what_is_there_and_encodes_nothing_twice(
+    run: Run, calibrated: Path, strangers: Path, gallery: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("nothing is to be embedded")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Bundle, "embed", never)
+        code, facts, _ = run("gallery", "add", gallery, calibrated, strangers, "--json")
+    assert (code, facts["added"], facts["known"]) == (0, 0, 48)
+    code, _, err = run("gallery", "add", gallery, calibrated, strangers, "--identity", "Ann")
+    assert code == 2
+    assert "must be of one identity. Got 'Ann'" in err
+    assert run("gallery", "stats", gallery, "--json")[1]["items"] == 48
+
+
+def test_broken_pictures_are_told_and_the_rest_is_done(
+    run: Run, calibrated: Path, glyphs: Path, gallery: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "more"
+    shutil.copytree(glyphs / "class00", folder / "class00")
+    (folder / "class00" / "03a.png").write_bytes(b"no picture")
+    (folder / "class00" / "empty.png").touch()
+    code, facts, _ = run("gallery", "add", gallery, calibrated, folder, "--json")
+    assert (code, facts["added"]) == (1, 6)
+    assert ["03a.png" in facts["problems"][0], "empty.png" in facts["problems"][1]] == [True, True]
+    assert len(facts["problems"]) == 2
+
+
+def test_search_finds_with_filters_pages_feedback_and_a_report(
+    run: Run, calibrated: Path, glyphs: Path, strangers: Path, gallery: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "labels.csv"
+    files = sorted((glyphs / "class01").iterdir())
+    rows = [f"{file},one,{'red' if i % 2 else 'blue'}" for i, file in enumerate(files)]
+    table.write_text("path,identity,colour\n" + "\n".join(rows) + "\n")
+    assert run("gallery", "add", gallery, calibrated, table, "--label", "from=table")[0] == 0
+    query = files[0]
+    search = ("search", calibrated, gallery, query, "--json")
+
+    def hits(*more: object) -> list[dict[str, Any]]:
+        code, facts, err = run(*search, *more)
+        assert code == 0, err
+        return facts["answers"][0]["hits"]
+
+    best = hits("-k", 5)
+    assert best[0]["source"] == str(query)
+    assert best[0]["score"] == pytest.approx(1, abs=1e-5)
+    assert [hit["score"] for hit in best] == sorted((h["score"] for h in best), reverse=True)
+    assert hits("-k", 2) + hits("-k", 2, "--page", 2) == best[:4]
+    red = hits("--where", "colour=red", "--where", "from=table")
+    assert {hit["identity"] for hit in red} == {"one"}
+    assert len(red) == 3
+    assert hits("--where", "colour=green") == []
+    far = hits("-k", 54)[-1]
+    ranks = [
+        [hit["id"] for hit in hits("-k", 54, *feedback)].index(far["id"])
+        for feedback in ((), ("--like", far["id"], "--unlike", best[1]["id"]))
+    ]
+    assert ranks[1] < ranks[0]
+    code, facts, _ = run(*search, files[1], "--together", "union", "-k", 3)
+    assert code == 0
+    assert {hit["source"] for hit in facts["answers"][0]["hits"]} >= {str(files[0]), str(files[1])}
+    assert len(run(*search, files[1], "--together", "mean")[1]["answers"]) == 1
+    assert len(run(*search, files[1])[1]["answers"]) == 2
+
+    page = tmp_path / "out.html"
+    assert run("search", calibrated, gallery, query, "--report", page)[0] == 0
+    text = page.read_text()
+    assert text.count("data:image/png;base64,") == 11
+    assert "<script" not in text
+
+
+def test_identify_knows_the_enrolled_and_says_nobody(
+    run: Run, calibrated: Path, glyphs: Path, strangers: Path, gallery: Path
+) -> None:
+    known = sorted((strangers / "class101").iterdir())[0]
+    code, facts, _ = run("identify", calibrated, gallery, known, "--fpir", 0.5, "--json")
+    answer = facts["answers"][0]
+    assert (code, answer["answer"], answer["known"]) == (0, "class101", True)
+    assert answer["enrolled"] == 8
+    assert "at most 0.5 of strangers" in answer["why"]
+    assert answer["candidates"][0]["identity"] == "class101"
+    assert len({c["identity"] for c in answer["candidates"]}) == 3
+
+    code, facts, _ = run("identify", calibrated, gallery, known, "--json")
+    assert (code, facts["answers"][0]["answer"]) == (1, "unsure")
+    assert "cannot be promised" in facts["answers"][0]["why"]
+    assert facts["answers"][0]["threshold"] is None
+
+    bundle = Bundle.load(calibrated)
+    others = sorted(glyphs.rglob("*.png"))
+    answers = run("identify", calibrated, gallery, *others, "--fpir", 0.5, "--json")[1]["answers"]
+    assert {a["answer"] for a in answers} & {"nobody"}
+    for answer in answers:
+        assert answer["known"] == (answer["score"] >= answer["threshold"])
+    assert bundle.calibration is not None
+    assert [known.templates for known in bundle.calibration.open_set] == [1, 2, 4]
+
+
+def test_an_empty_gallery_knows_nobody(
+    run: Run, calibrated: Path, strangers: Path, tmp_path: Path
+) -> None:
+    run("gallery", "create", tmp_path / "g", calibrated)
+    query = next(strangers.rglob("*.png"))
+    code, facts, _ = run("identify", calibrated, tmp_path / "g", query, "--json")
+    assert (code, facts["answers"][0]["answer"]) == (1, "nobody")
+    code, facts, _ = run("search", calibrated, tmp_path / "g", query, "--json")
+    assert (code, facts["answers"][0]["hits"]) == (0, [])
+    assert run("gallery", "verify", tmp_path / "g")[0] == 0
+
+
+def test_a_removed_identity_is_gone(run: Run, calibrated: Path, gallery: Path) -> None:
+    code, facts, _ = run("gallery", "remove", gallery, "--identity", "class103", "--json")
+    assert (code, len(facts["removed"]), facts["erased"]) == (0, 6, True)
+    assert run("gallery", "verify", gallery, "--removed", facts["removed"][0])[0] == 0
+    assert run("gallery", "verify", gallery, "--removed", 1)[0] == 1
+    assert run("gallery", "list", gallery, "--identity", "class103", "--json")[1]["items"] == []
+    assert run("gallery", "list", gallery, "--limit", 40, "--json")[1]["more"] == 2
+    code, facts, _ = run("gallery", "verify", gallery, "--json")
+    assert (code, facts["items"], facts["problems"]) == (0, 42, [])
+    log = run("gallery", "log", gallery, "--json")[1]
+    assert [entry["action"] for entry in log] == ["create", "add", "remove"]
+    assert "class103" not in json.dumps(log)
+    for wrong in ((), ("--id", 1, "--identity", "x"), ("--id", 99999)):
+        assert run("gallery", "remove", gallery, *wrong)[0] == 2
+
+
+def test_export_import_and_rebuild(
+    run: Run, calibrated: Path, gallery: Path, tmp_path: Path
+) -> None:
+    assert run("gallery", "export", gallery, tmp_path / "out", "--json")[1]["items"] == 48
+    run("gallery", "create", tmp_path / "copy", calibrated, "--no-log-searches")
+    code, facts, _ = run("gallery", "import", tmp_path / "copy", tmp_path / "out", "--json")
+    assert (code, facts["added"]) == (0, 48)
+    assert run("gallery", "rebuild", tmp_path / "copy", "--json")[1]["items"] == 48
+    for text in ("stats", "list", "log"):
+        assert run("gallery", text, tmp_path / "copy")[0] == 0
+
+
+def test_another_models_gallery_and_bad_use_are_one_clear_line(
+    run: Run, calibrated: Path, gallery: Path, glyphs: Path, strangers: Path, tmp_path: Path
+) -> None:
+    config = load_config(None, [*SMALL, "seed=9"])
+    fit(glyphs, tmp_path / "other", config=config)
+    query = next(strangers.rglob("*.png"))
+    for arguments, word in (
+        (("search", tmp_path / "other", gallery, query), "must hold embeddings of the model"),
+        (("identify", tmp_path / "other", gallery, query), "must hold embeddings of the model"),
+        (("search", calibrated, tmp_path, query), "must be a gallery"),
+        (("search", calibrated, gallery, tmp_path / "none.png"), "none.png"),
+        (("search", calibrated, gallery, query, "--where", "colour"), "name=text"),
+        (("search", calibrated, gallery, query, "--where", "colour=red"), "None is known"),
+        (("search", calibrated, gallery, query, "--like", 777), "777"),
+        (("identify", calibrated, gallery, query, "--fpir", 2), "between 0 and 1"),
+        (("gallery", "create", gallery, calibrated), "must be new"),
+        (("gallery", "add", gallery, calibrated, tmp_path / "none"), "must exist"),
+        (("gallery", "import", gallery, tmp_path), "gallery export wrote"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, ""), (arguments, out, err)
+        assert err.startswith("twinlens: ")
+        assert err.count("\n") == 1
+        assert word in err

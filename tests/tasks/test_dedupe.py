@@ -1,0 +1,170 @@
+"""Copies in a folder of pictures: found by hash and embedding, planned, moved, undone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from twinlens.bundle import Bundle
+from twinlens.cli import main
+from twinlens.duplicates.transforms import altered
+from twinlens.errors import DataError, EvidenceError
+from twinlens.self_supervised import SETTINGS, fit_copies, write_copies
+from twinlens.tasks.dedupe import find_duplicates
+
+TINY = (
+    *SETTINGS,
+    "modality.size=16",
+    "encoder.widths=[8,16]",
+    "encoder.strides=[1,2]",
+    "encoder.dim=16",
+    "train.steps=120",
+    "train.warmup_steps=4",
+    "train.validate_every=20",
+    "train.precision=float32",
+)
+
+
+def photo(seed: int) -> Image.Image:
+    """Coloured shapes with a fine grain. 120 × 90 pixels."""
+    rng = np.random.default_rng(seed)
+    page = Image.new("RGB", (120, 90), tuple(rng.integers(0, 255, 3).tolist()))
+    draw = ImageDraw.Draw(page)
+    for _ in range(6):
+        corners = np.sort(rng.integers(0, 120, (2, 2)), axis=0).ravel().tolist()
+        draw.rectangle(corners, fill=tuple(rng.integers(0, 255, 3).tolist()))
+    grain = np.asarray(page, np.int16) + rng.integers(-12, 12, (90, 120, 3))
+    return Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 pictures, of which 3 have near copies and 2 exact ones, and a broken file."""
+    folder = tmp_path_factory.mktemp("album") / "photos"
+    for number in range(60):
+        place = folder / f"trip{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        photo(number).save(place / f"{number:02}.png")
+    rng = np.random.default_rng(0)
+    photo(4).resize((60, 45)).save(folder / "small of 04.png")
+    altered(photo(5), "jpeg", 0.3, rng).save(folder / "saved again 05.jpg", quality=60)
+    photo(6).filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred 06.png")
+    shutil.copy(folder / "trip1" / "07.png", folder / "copy of 07.png")
+    shutil.copy(folder / "trip2" / "08.png", folder / "trip0" / "copy of 08.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "link.png").symlink_to(folder / "trip0" / "00.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def copies_model(album: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("copies") / "model"
+    fit_copies(album, place, settings=TINY)
+    return place
+
+
+def test_it_learns_from_the_collection_and_leaves_out_what_looks_alike(
+    album: Path, copies_model: Path, tmp_path: Path
+) -> None:
+    evidence = Bundle.load(copies_model).evidence
+    assert evidence["evaluation"]["metrics"]["roc_auc"]["value"] > 0.9
+    assert write_copies(album, tmp_path / "copies") in range(58, 63)
+    assert not list(copies_model.parent.glob("*copies-*"))
+    with pytest.raises(DataError, match="at least 40 different pictures"):
+        write_copies(album / "trip0", tmp_path / "few")
+
+
+def test_copies_are_found_with_the_best_one_kept(
+    album: Path, copies_model: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.load(copies_model)
+    found = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.99)
+    clusters: dict[int, dict[str, str]] = {}
+    for step in found.steps:
+        clusters.setdefault(step.cluster, {})[step.path] = f"{step.action} {step.kind}"
+    assert sorted(clusters.values(), key=str) == sorted(
+        [
+            {"trip1/04.png": "keep best", "small of 04.png": "move near"},
+            {"trip2/05.png": "keep best", "saved again 05.jpg": "move near"},
+            {"trip0/06.png": "keep best", "blurred 06.png": "move near"},
+            {"trip1/07.png": "keep best", "copy of 07.png": "move exact"},
+            {"trip2/08.png": "keep best", "trip0/copy of 08.png": "move exact"},
+        ],
+        key=str,
+    )
+    assert found.files == 65
+    assert found.new == 64  # two contents come twice, and the broken one was tried
+    assert ["broken.png" in problem for problem in found.problems] == [True]
+    near = [step for step in found.steps if step.kind == "near"]
+    assert all(float(step.score) >= 0.99 and step.joined_by for step in near)
+
+
+def test_a_folder_may_be_named_from_where_one_is(
+    album: Path, copies_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(album.parent)
+    bundle = Bundle.load(copies_model)
+    here = find_duplicates(Path("photos"), bundle, tmp_path / "memory", threshold=0.99)
+    there = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.99)
+    assert here.steps == there.steps
+
+
+def test_a_second_run_embeds_only_what_is_new(
+    album: Path, copies_model: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.load(copies_model)
+    folder = tmp_path / "photos"
+    shutil.copytree(album, folder, symlinks=True)
+    (folder / "broken.png").unlink()
+    first = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.99)
+    photo(5).resize((240, 180)).save(folder / "large of 05.png")
+    (folder / "blurred 06.png").unlink()
+    second = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.99)
+    assert (first.new, second.new) == (63, 1)
+    assert "blurred 06.png" not in {step.path for step in second.steps}
+    five = {step.path: step.action for step in second.steps if "05" in step.path}
+    assert five == {
+        "large of 05.png": "keep",
+        "trip2/05.png": "move",
+        "saved again 05.jpg": "move",
+    }
+
+
+def test_a_model_that_is_not_calibrated_needs_a_threshold(
+    album: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(EvidenceError, match="--threshold"):
+        find_duplicates(album, bundle, tmp_path / "memory")
+
+
+def test_the_command_finds_moves_and_undoes(
+    album: Path, copies_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, plan = tmp_path / "photos", tmp_path / "plan.csv"
+    shutil.copytree(album, folder, symlinks=True)
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as exit:
+            main(["dedupe", str(folder), *map(str, arguments)])
+        return int(exit.value.code or 0), capsys.readouterr().out
+
+    page = tmp_path / "page.html"
+    code, out = run("--out", plan, "--model", copies_model, "--report", page, "--json")
+    facts = json.loads(out)
+    assert code == 1  # the broken file
+    assert facts["clusters"] >= 5
+    assert "reach" in facts["rule"]["why"]
+    assert page.read_text().count("data:image/png") == plan.read_text().count("\n") - 1
+    before = sorted(path.name for path in folder.rglob("*.*"))
+    code, out = run("--apply", plan, "--to", tmp_path / "moved")
+    assert code == 0
+    assert len(sorted(folder.rglob("*.*"))) == len(before) - facts["moves"]
+    assert run("--undo", tmp_path / "moved")[0] == 0
+    assert sorted(path.name for path in folder.rglob("*.*")) == before
+    for wrong in ((), ("--apply", plan), ("--out", plan, "--undo", tmp_path)):
+        assert run(*wrong)[0] == 2
