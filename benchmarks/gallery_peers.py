@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,12 +32,15 @@ class Setting:
     search: Search
 
 
+def _module(name: str) -> Any:
+    """A peer, which only some machines have: the extra `peers`."""
+    return importlib.import_module(name)
+
+
 def lancedb_settings(place: Path, vectors: FloatArray, k: int) -> Iterator[Setting]:
     """A table searched by comparing with all, by partitions, and by graphs. [n, dim] unit vectors.
     """  # fmt: skip
-    import lancedb
-    import pyarrow as pa
-
+    lancedb, pa = _module("lancedb"), _module("pyarrow")
     rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
     content = pa.table({"id": pa.array(np.arange(len(vectors))), "vector": rows})
     table: Any = lancedb.connect(str(place)).create_table("items", content)
@@ -83,18 +87,17 @@ def _index(table: Any, kind: str, partitions: int) -> None:
 
 def milvus_settings(place: Path, vectors: FloatArray, k: int) -> Iterator[Setting]:
     """A collection searched by partitions and by a graph; comparing with all is slower."""
-    from pymilvus import DataType, MilvusClient
-
+    pymilvus = _module("pymilvus")
     place.mkdir()
     kinds: dict[str, tuple[dict[str, int], list[dict[str, int]]]] = {
         "IVF_FLAT": ({"nlist": 512}, [{"nprobe": probes} for probes in PROBES]),
         "HNSW": ({"M": 32, "efConstruction": 100}, [{"ef": effort} for effort in EFFORTS]),
     }
     for kind, (parameters, searches) in kinds.items():
-        client: Any = MilvusClient(str(place / f"{kind}.db"))
+        client: Any = pymilvus.MilvusClient(str(place / f"{kind}.db"))
         schema = client.create_schema(auto_id=False)
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=vectors.shape[1])
+        schema.add_field("id", pymilvus.DataType.INT64, is_primary=True)
+        schema.add_field("vector", pymilvus.DataType.FLOAT_VECTOR, dim=vectors.shape[1])
         client.create_collection("items", schema=schema)
         for start in range(0, len(vectors), 1000):
             part = enumerate(vectors[start : start + 1000], start)
