@@ -40,7 +40,7 @@ FOLDS = 5
 CHANGES = (
     "sampler.batch=64",
     "sampler.balanced=true",
-    "train.steps=300",
+    "train.steps=200",
     "data.validation_share=0",  # so few questions would choose at random
     *MAPPED,
 )

@@ -20,6 +20,8 @@ _CENTRES = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3, -0.5)
 _WIDTHS = (0.02, *(0.1,) * 8)
 """Of the kernels: the first counts parts that are the same, each other those about as alike."""
 _LENGTHS = 3
+_STEEPNESS = 4.0
+"""How soon one side is the longer one: at a quarter more, 7 to 3."""
 
 
 @register("comparator", "matches")
@@ -35,9 +37,10 @@ class Matches(Comparator):
     * lengths: how many parts there are, and what they count together;
     * the whole: |a − b| and a · b of the weighed means of all parts.
 
-    Each is taken both ways and enters as the sum and the absolute difference of the two, so a score
-    is the same from both sides. Made for little data: what is the same is seen before anything is
-    learned. An index cannot serve it: retrieve by another model, then rank by this.
+    Each is taken both ways: what the shorter one finds in the longer, a question in an answer, and
+    the other way round; so a score is the same from both sides. Made for little data: what is the
+    same is seen before anything is learned. An index cannot serve it: retrieve by another model,
+    then rank by this.
 
     Source:
         Xiong, Dai, Callan, Liu, Power. End-to-end neural ad-hoc ranking with kernel pooling. SIGIR
@@ -88,9 +91,12 @@ class Matches(Comparator):
         """What the head learns from. [n, any number of steps · local] twice -> [n, features]."""
         left, right = Parts.of(a, self.local), Parts.of(b, self.local)
         cosine = similarities(left, right)  # [n, steps, steps]
-        features = [*_found(left.counts, right.counts, cosine), _lengths(left, right)]
+        longer = torch.sigmoid(_STEEPNESS * (left.total.log() - right.total.log()))  # [n]
+        found = _found(left.counts, right.counts, cosine)
+        features = [*_by_length(*found, longer), _lengths(left, right)]
         if self.order:
-            features += _found(following(left), following(right), in_order(cosine))
+            found = _found(following(left), following(right), in_order(cosine))
+            features += _by_length(*found, longer)
         if self.whole:
             p, q = _mean(left), _mean(right)
             features += [(p - q).abs(), p * q]
@@ -108,7 +114,7 @@ class Matches(Comparator):
 
 
 def _found(left: Tensor, right: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]:
-    """What the parts of both sides found: the sum of both ways, and the difference.
+    """What the parts of either side found in the other.
 
     Args:
         left, right: [n, steps] how much each part counts.
@@ -125,8 +131,21 @@ def _found(left: Tensor, right: Tensor, cosine: Tensor) -> tuple[Tensor, Tensor]
         return nothing, nothing
     there = torch.cat([torch.log1p(near.sum(2)), best.amax(2)[..., None]], 2)
     back = torch.cat([torch.log1p(near.sum(1)), best.amax(1)[..., None]], 2)
-    there, back = coverage(left, there), coverage(right, back)
-    return there + back, (there - back).abs()
+    return coverage(left, there), coverage(right, back)
+
+
+def _by_length(there: Tensor, back: Tensor, longer: Tensor) -> tuple[Tensor, Tensor]:
+    """What the shorter side found in the longer, and the longer in the shorter.
+
+    Args:
+        there, back: [n, features] what the left side found, and the right.
+        longer: [n] how far the left side is the longer one, in (0, 1); one half of equal ones.
+
+    Returns:
+        Each [n, features]; the same when left and right change places.
+    """
+    share = longer[:, None]
+    return there + share * (back - there), back + share * (there - back)
 
 
 def _lengths(a: Parts, b: Parts) -> Tensor:
