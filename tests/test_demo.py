@@ -12,6 +12,7 @@ from twinlens import demo as module
 from twinlens.bundle import Bundle
 from twinlens.demo import demo_config, run_demo, write_numbers
 from twinlens.errors import DataError
+from twinlens.gallery import Entry, Gallery
 
 
 @pytest.fixture
@@ -19,6 +20,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = demo_config(0)
     train = dataclasses.replace(usual.train, steps=20, precision="float32")
     monkeypatch.setattr(module, "demo_config", lambda seed: dataclasses.replace(usual, train=train))
+
+
+def entries_of(gallery: Path) -> list[Entry]:
+    with Gallery.open(gallery) as opened:
+        return [item.entry for item in opened.items(opened.ids())]
 
 
 @pytest.mark.usefixtures("short")
@@ -40,6 +46,10 @@ def test_everything_is_where_it_says(tmp_path: Path) -> None:
         assert pair.same == same == (pair.left.parent == pair.right.parent)
         assert pair.score == pytest.approx(bundle.score(pair.left, pair.right))
         assert pair.decision is not None
+    for probe in found.probes:
+        enrolled = {entry.identity for entry in entries_of(found.gallery)}
+        assert probe.enrolled == (probe.picture.parent.name in enrolled)
+        assert probe.found.enrolled == len(enrolled) == 10
     again = run_demo(tmp_path / "out")  # replaces itself, and is the same again
     assert Bundle.load(again.model).fingerprint == bundle.fingerprint
 

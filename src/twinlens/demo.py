@@ -22,8 +22,11 @@ from twinlens.config import CalibrationConfig, Config, from_table
 from twinlens.errors import DataError
 from twinlens.evaluation.result import Evaluation
 from twinlens.fit import fit
+from twinlens.gallery.identification import Identification
 from twinlens.tasks.calibrate import calibrate
 from twinlens.tasks.evaluate import evaluate
+from twinlens.tasks.gallery import create_gallery, enrol
+from twinlens.tasks.identify import identify
 from twinlens.tasks.report import ScoredPair, report
 from twinlens.training.history import Listener
 
@@ -35,6 +38,10 @@ TRAINED_ON, CALIBRATED_ON = 400, 40
 COPIES = 8
 """Pictures of each number, each of other drawings of its digits."""
 PROMISED = CalibrationConfig(fmr=(0.1, 0.01))
+ENROLLED, TEMPLATES = 10, 2
+"""Numbers in the gallery, and pictures of each; the others are strangers to it."""
+FPIR = 0.2
+"""Share of strangers who may be taken for somebody: what 40 numbers can promise."""
 _SIDE = 32
 
 Number = tuple[int, int, int, int]
@@ -55,6 +62,21 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """A picture, and who it was found to be.
+
+    Attributes:
+        picture: of a number.
+        enrolled: whether that is in the gallery.
+        found: the answer.
+    """
+
+    picture: Path
+    enrolled: bool
+    found: Identification
+
+
+@dataclass(frozen=True, slots=True)
 class Demo:
     """Where everything is, and what was found.
 
@@ -64,6 +86,8 @@ class Demo:
         report: the HTML page.
         evaluation: figures on numbers of unseen digits.
         pairs: one pair of the same number, one of different ones; decided.
+        gallery: of some of the unseen numbers.
+        probes: one that is enrolled, and a stranger; identified.
     """
 
     numbers: Numbers
@@ -71,10 +95,12 @@ class Demo:
     report: Path
     evaluation: Evaluation
     pairs: tuple[ScoredPair, ScoredPair]
+    gallery: Path
+    probes: tuple[Probe, Probe]
 
 
 def run_demo(out: Path, *, seed: int = 0, listener: Listener | None = None) -> Demo:
-    """Write numbers, train, calibrate, evaluate, decide on two pairs and write the report.
+    """Write numbers, train, calibrate, evaluate, decide on pairs, report, enrol and identify.
 
     Args:
         out: folder for everything; an earlier demonstration there is replaced.
@@ -98,7 +124,9 @@ def run_demo(out: Path, *, seed: int = 0, listener: Listener | None = None) -> D
     tested = evaluate(bundle, numbers.unseen, seed=seed)
     pairs = _compare(bundle, numbers.unseen)
     page = report(bundle, tested, out / "report.html", pairs=pairs)
-    return Demo(numbers, out / "model", page, tested.evaluation, pairs)
+    gallery = out / "gallery"
+    probes = _identify(bundle, numbers.unseen, gallery)
+    return Demo(numbers, out / "model", page, tested.evaluation, pairs, gallery, probes)
 
 
 def write_numbers(folder: Path) -> Numbers:
@@ -162,6 +190,17 @@ def _decided(bundle: Bundle, left: Path, right: Path, *, same: bool) -> ScoredPa
     score = bundle.score(left, right)
     assert bundle.calibration is not None  # `run_demo` has calibrated it
     return ScoredPair(left, right, same, score, bundle.calibration.decide(score))
+
+
+def _identify(bundle: Bundle, unseen: Path, place: Path) -> tuple[Probe, Probe]:
+    """Enrol the first numbers; ask for another picture of one of them, and for one of the last."""
+    numbers = sorted(unseen.iterdir())
+    last = [max(numbers[number].iterdir()) for number in (ENROLLED // 2, -1)]
+    with create_gallery(place, bundle) as gallery:
+        for number in numbers[:ENROLLED]:
+            enrol(gallery, bundle, sorted(number.iterdir())[:TEMPLATES], identity=number.name)
+        known, stranger = identify(bundle, gallery, last, fpir=FPIR)
+    return Probe(last[0], True, known), Probe(last[1], False, stranger)
 
 
 def _make_room(out: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from twinlens.cli.evaluate import figures
 from twinlens.cli.options import Seed
 from twinlens.cli.progress import TrainingProgress
-from twinlens.demo import Demo, run_demo
+from twinlens.demo import Demo, Probe, run_demo
 from twinlens.tasks.report import ScoredPair
 
 
@@ -30,6 +30,7 @@ def demo_command(
 
 def _summary(demo: Demo) -> str:
     same, different = demo.pairs
+    known, stranger = demo.probes
     lines = ["", "On numbers of the digits 7, 8 and 9, which training never saw:"]
     lines += [f"  {line}" for line in figures(demo.evaluation)]
     lines += [
@@ -38,14 +39,20 @@ def _summary(demo: Demo) -> str:
         *_decided("the same number", same),
         *_decided("different numbers", different),
         "",
+        "Two pictures, identified or not:",
+        *_identified("a number that is enrolled", known),
+        *_identified("a stranger", stranger),
+        "",
         "Where everything is:",
         f"  model     {demo.model}",
         f"  report    {demo.report}",
+        f"  gallery   {demo.gallery}",
         f"  pictures  {demo.numbers.known.parent}",
         "",
         "What to try next:",
         f"  twinlens compare {demo.model} {same.left} {different.right}",
         f"  twinlens calibrate {demo.model} {demo.numbers.own} --fmr 0.0001 --out strict",
+        f"  twinlens search {demo.model} {demo.gallery} {known.picture} -k 5",
         f"  twinlens doctor {demo.model}",
         "  twinlens check-data YOUR_FOLDER",
         "  twinlens train YOUR_FOLDER --out YOUR_MODEL",
@@ -62,3 +69,7 @@ def _decided(truth: str, pair: ScoredPair) -> list[str]:
         f"    {decision.why}",
         f"    {pair.left}  {pair.right}",
     ]
+
+
+def _identified(truth: str, probe: Probe) -> list[str]:
+    return [f"  {truth}: {probe.found.word}", f"    {probe.found.why}", f"    {probe.picture}"]

@@ -92,18 +92,19 @@ def enrol(
         DataError: a path or a table is wrong.
         GalleryError: the same content is enrolled as another identity, or nothing can be stored.
     """
-    modality = bundle.config.modality.name
+    modality, by_value = bundle.config.modality.name, bundle.siamese.modality.by_value
     found = [e for path in paths for e in read_examples(path, modality=modality)]
     fresh: list[tuple[str, Entry]] = []
     problems: list[str] = []
     for example in found:
         ref = example.fields[modality]
         try:
-            content = content_hash(ref)
+            content = content_hash(ref, by_value=by_value)
         except DataError as error:
             problems.append(str(error))
             continue
-        fresh.append((ref, _entry(example, content, ref, identity, labels or {})))
+        source = ref if by_value else str(Path(ref).absolute())
+        fresh.append((ref, _entry(example, content, source, identity, labels or {})))
     stored = _stored(gallery, [entry for _, entry in fresh])
     fresh = [(ref, entry) for ref, entry in fresh if (entry.content, entry.identity) not in stored]
     added: list[int] = []
@@ -120,13 +121,13 @@ def enrol(
 
 
 def _entry(
-    example: Example, content: str, ref: str, identity: str | None, labels: Mapping[str, str]
+    example: Example, content: str, source: str, identity: str | None, labels: Mapping[str, str]
 ) -> Entry:
     known = {key: value for key, value in example.extra.items() if value}
     return Entry(
         content,
         example.identity if identity is None else identity,
-        str(Path(ref).absolute()),
+        source,
         {**known, **labels},
     )
 
