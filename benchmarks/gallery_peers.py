@@ -17,6 +17,8 @@ Search = Callable[[FloatArray], list[int]]
 """One query [dim] -> numbers of the best, as many as were asked for."""
 EFFORTS = (32, 64, 128, 256)
 PROBES = (4, 16, 64)
+BUILD_S = 900.0
+"""How long an index may take to be built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def milvus_settings(place: Path, vectors: FloatArray, k: int) -> Iterator[Settin
         client.flush("items")
         index = client.prepare_index_params()
         index.add_index("vector", index_type=kind, metric_type="IP", params=parameters)
-        client.create_index("items", index)
+        client.create_index("items", index, timeout=BUILD_S)  # or it asks again while it builds
         client.load_collection("items")
         for asked in searches:
             yield Setting(f"{kind}, {asked}", _milvus_search(client, k, asked))

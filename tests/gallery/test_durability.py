@@ -196,3 +196,30 @@ def test_threads_share_an_open_gallery(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(4) as pool:
             assert list(pool.map(ask, range(120))) == list(range(120))
+
+
+def test_a_graph_is_searched_beside_packages_that_change_faiss(tmp_path: Path) -> None:
+    filled(tmp_path / "g", 60).close()
+    code = """
+import sys
+import faiss.contrib.torch_utils
+from galleries import vectors
+from twinlens.gallery import Gallery, index
+
+index.EXACT_VALUES = 100
+with Gallery.open(sys.argv[1]) as gallery:
+    gallery.remove([3])
+    hits = gallery.search(vectors(range(10, 60)), 1)
+    assert gallery.stats().index == "graph"
+    assert [int(row[0].item.entry.content) for row in hits] == list(range(10, 60))
+    assert gallery.verify().problems == ()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "g"],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

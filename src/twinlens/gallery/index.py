@@ -189,7 +189,12 @@ class Index:
                 # kept by name, as the search holds but a pointer to it
                 alive = np.packbits(~self._gone, bitorder="little")
                 asked.sel = faiss.IDSelectorBitmap(alive)
-            measure, places = self._faiss.search(queries, k, params=asked)
+            # the method itself: packages that import faiss.contrib.torch_utils replace `search` by
+            # one that takes no parameters
+            measure = np.empty((len(queries), k), np.float32)
+            places = np.empty((len(queries), k), np.int64)
+            pointers = map(faiss.swig_ptr, (measure, places))
+            self._faiss.search_c(len(queries), faiss.swig_ptr(queries), k, *pointers, asked)
         scores = self._as_scores(measure)
         if (places >= 0).all():
             return _sorted(self._ids[places], scores)
