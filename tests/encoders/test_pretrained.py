@@ -14,7 +14,7 @@ from texts import SMALL, write_pairs
 from twinlens.bundle import Bundle
 from twinlens.config import Config, load_config
 from twinlens.encoders import Pretrained
-from twinlens.errors import ConfigError, DataError, TwinlensError
+from twinlens.errors import ConfigError, DataError, TrainingError, TwinlensError
 from twinlens.fit import fit
 from twinlens.modalities.tokens import Tokeniser
 from twinlens.registry import settings_of
@@ -98,6 +98,17 @@ def test_it_is_fine_tuned_or_held_still_and_needs_no_folder_again(
         path.unlink()
     texts = ["how do i cook a fish", "fish"]
     np.testing.assert_array_equal(Bundle.load(tmp_path / "m").embed(texts), fitted.embed(texts))
+
+
+def test_an_encoder_that_is_held_still_needs_something_to_train(
+    folder: Path, tmp_path: Path
+) -> None:
+    data, still = write_pairs(tmp_path), ("encoder.frozen=true", "train.precision=auto")
+    with pytest.raises(TrainingError, match="weights to change"):
+        fit(data, tmp_path / "m", config=config_of(folder, *still))
+    learned = (*still, "comparator=learned", "loss=cross_entropy")
+    fitted = fit(data, tmp_path / "m", config=config_of(folder, *learned), overwrite=True)
+    assert fitted.evidence["training"]["precision"] == "float32"
 
 
 def test_a_cut_text_keeps_its_end_mark(folder: Path) -> None:

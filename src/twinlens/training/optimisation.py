@@ -11,15 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.config import TrainConfig
+from twinlens.errors import TrainingError
 
 
 def build_optimiser(modules: Iterable[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
     """AdamW that decays matrices and kernels but not biases, scales and norms.
 
+    Raises:
+        TrainingError: there is nothing to train.
+
     Source:
         Loshchilov, Hutter. Decoupled weight decay regularization. ICLR 2019.
     """
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise TrainingError(
+            "Training must have weights to change. Got a network whose weights are all held still. "
+            "Set encoder.frozen=false or encoder.dim, or take comparator=learned."
+        )
     return torch.optim.AdamW(
         [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -82,6 +91,8 @@ def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> 
     bf16 autocast is several times faster on processors with bf16 instructions and several times
     slower on those without; there is no asking, only measuring.
     """
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        return "float32"  # held still: there is no backward pass to time
     probe = copy.deepcopy(module).train()
     values = values[:32]
     mask = None if mask is None else mask[:32]
