@@ -161,7 +161,17 @@ def test_too_few_identities_are_refused() -> None:
 def test_one_to_one_evidence_is_shared_among_all_templates() -> None:
     rate = Interval(0.1, 0.05, 0.2)
     points = [
-        OperatingPoint(fmr, 0.95, threshold, fmr, fmr / 2, rate, 100, 4950, 400)
+        OperatingPoint(
+            confidence=0.95,
+            threshold=threshold,
+            bound=fmr,
+            measured=fmr / 2,
+            identities=100,
+            comparisons=4950,
+            effective=400,
+            fmr=fmr,
+            fnmr=rate,
+        )
         for fmr, threshold in ((0.01, 0.5), (0.001, 0.7))
     ]
     few = from_pairs(points, [2, 3], fpir=0.05, confidence=0.95, identities=100)
