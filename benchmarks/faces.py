@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.gradients import oriented_gradients
 from benchmarks.lfw import Lfw, read_lfw
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import Config, load_config
 from twinlens.data.dataset import Dataset
@@ -55,9 +55,8 @@ def run(options: Options) -> Result:
 
 def configuration(part: str, options: Options, *changes: str) -> Config:
     """The preset, with everyone to train on and nobody to choose by."""
-    sides = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
     steps = QUICK_STEPS if options.quick else STEPS[part]
-    return load_config(None, [*sides, f"train.steps={steps}", *changes], preset="faces")
+    return load_config(None, [*ALL_TO_TRAIN, f"train.steps={steps}", *changes], preset="faces")
 
 
 def without_fold(lfw: Lfw, fold: int) -> Dataset:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.calibration import Combine, combined
 from twinlens.config import Config, load_config
@@ -87,10 +87,11 @@ def _renamed(example: Example, prefix: str) -> Example:
 
 def configuration(seed: int, options: Options, *, pressure: bool) -> Config:
     """The preset, with all users to train on; without pressure only what task 1 has, too."""
-    sides = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
     columns = [] if pressure else ['modality.columns=["down"]']
     steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
-    return load_config(None, [*sides, *columns, *steps, f"seed={seed}"], preset="online_signatures")
+    return load_config(
+        None, [*ALL_TO_TRAIN, *columns, *steps, f"seed={seed}"], preset="online_signatures"
+    )
 
 
 def _fold(

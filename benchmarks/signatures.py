@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.gradients import oriented_gradients
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import Config, load_config
 from twinlens.data.dataset import Dataset
@@ -79,9 +79,10 @@ def held_out(dataset: Dataset, fold: int) -> tuple[Dataset, Dataset]:
 
 def configuration(part: str, seed: int, options: Options) -> Config:
     """The preset, with all writers to train on and none to choose by."""
-    sides = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
     steps = 20 if options.quick else STEPS[part]
-    return load_config(None, [*sides, f"seed={seed}", f"train.steps={steps}"], preset="signatures")
+    return load_config(
+        None, [*ALL_TO_TRAIN, f"seed={seed}", f"train.steps={steps}"], preset="signatures"
+    )
 
 
 def _trained(part: str, seed: int, known: Dataset, unseen: Dataset, options: Options) -> Figures:

@@ -21,6 +21,8 @@ from twinlens.fit import fit
 
 Figures = dict[str, Any]
 _FACTS = ("seconds", "steps", "parameters", "examples_per_second")
+ALL_TO_TRAIN = tuple(f"data.{side}_share=0" for side in ("validation", "calibration", "test"))
+"""Settings: everyone to train on, nobody to choose by; what is tested is no part of the data."""
 _APART = ("calibration",)
 """Parts of a configuration that weights do not depend on."""
 

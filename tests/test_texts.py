@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from texts import SMALL, questions, write_labels, write_pairs
+from texts import SMALL, questions, train_small, write_labels, write_pairs
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.errors import BundleError, DataError
@@ -22,9 +22,7 @@ from twinlens.tasks.report import report
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("texts")
-    fit(write_pairs(place), place / "model", config=load_config(None, SMALL))
-    return place / "model"
+    return train_small(tmp_path_factory.mktemp("texts"))
 
 
 @pytest.fixture(scope="module")

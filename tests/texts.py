@@ -7,6 +7,10 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from settings import SHORT
+from twinlens.config import load_config
+from twinlens.fit import fit
+
 _WAYS = (
     "how do I {} a {}",
     "what is the best way to {} a {}",
@@ -22,11 +26,7 @@ SMALL = (
     "modality.width=16",
     "encoder=weighted_average",
     "encoder.dim=16",
-    "train.steps=12",
-    "train.warmup_steps=2",
-    "train.validate_every=4",
-    "train.log_every=2",
-    "train.precision=float32",
+    *SHORT,
     "data.validation_share=0.2",
     "data.calibration_share=0.2",
     "data.test_share=0.2",
@@ -63,3 +63,9 @@ def _write(path: Path, header: tuple[str, ...], rows: Sequence[tuple[object, ...
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows])
     return path
+
+
+def train_small(place: Path) -> Path:
+    """A model of pairs of questions, in place/model."""
+    fit(write_pairs(place), place / "model", config=load_config(None, SMALL))
+    return place / "model"

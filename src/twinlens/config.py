@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import tomli_w
-
 from twinlens import presets
 from twinlens.errors import ConfigError, nearest
 from twinlens.registry import KINDS, Component, Kind, resolve
@@ -238,15 +236,6 @@ def resolved(config: Config, *, kinds: Sequence[Kind] = KINDS) -> Config:
 def to_table(config: Config) -> dict[str, Any]:
     """Plain nested dictionaries, ready for TOML or JSON."""
     return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
-
-
-def dump_config(config: Config) -> str:
-    """The configuration as TOML.
-
-    >>> from_table(tomllib.loads(dump_config(Config(seed=7)))).seed  # doctest: +SKIP
-    7
-    """
-    return tomli_w.dumps(to_table(config))
 
 
 def _plain(value: Any) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from twinlens.bundle import Bundle
-from twinlens.config import Config, load_config
+from twinlens.config import load_config
 from twinlens.data.manifest import read_inputs
 from twinlens.duplicates.transforms import TRANSFORMS, altered
 from twinlens.errors import DataError
@@ -25,32 +26,14 @@ COPIES = 7
 _SIDE = 256
 _ALIKE_BITS = 10
 """Pictures whose coarse hashes differ in fewer of 64 bits may be copies already."""
-SETTINGS = (
-    "modality.size=48",
-    "modality.colour=rgb",
-    "modality.background=photo",
-    "modality.turned_classes=off",
-    "modality.flip=0.5",
-    "modality.scale=0.3",
-    "modality.shift=0.12",
-    "modality.light=0.2",
-    "modality.blur=0.2",
-    "modality.compression=0.2",
-    "modality.occlusion=0.3",
-    "encoder.dim=128",
-    "data.calibration_share=0.3",
-    "data.validation_share=0.1",
-    "data.test_share=0.1",
-    "train.max_minutes=4",
-)
-"""What differs from the defaults."""
+PRESET = "copies"
 
 
 def fit_copies(
     folder: Path,
     out: Path,
     *,
-    settings: tuple[str, ...] = SETTINGS,
+    settings: Sequence[str] = (),
     seed: int = 0,
     overwrite: bool = False,
     listener: Listener | None = None,
@@ -63,7 +46,7 @@ def fit_copies(
     Args:
         folder: of pictures, however nested; their folders mean nothing.
         out: folder of the model to be.
-        settings: as `--set` takes them.
+        settings: as `--set` takes them; they overrule the preset `copies`.
         seed: of all randomness.
         overwrite: replace a model at `out`.
         listener: told of progress.
@@ -72,7 +55,7 @@ def fit_copies(
         DataError: there are too few pictures.
         TrainingError, BundleError: see `fit`.
     """
-    config: Config = load_config(None, [*settings, f"seed={seed}"])
+    config = load_config(None, [*settings, f"seed={seed}"], preset=PRESET)
     out = out.absolute()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{out.name}.copies-", dir=out.parent) as place:

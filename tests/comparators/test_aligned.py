@@ -43,7 +43,7 @@ def test_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     comparator = Aligned(12, steps=3)
     a, b = torch.randn(7, 12), torch.randn(5, 12)
     whole = comparator.matrix(a, b)
-    monkeypatch.setattr("twinlens.comparators.aligned._MOST_CELLS", 100)
+    monkeypatch.setattr("twinlens.functional.late._MOST_CELLS", 100)
     assert torch.equal(comparator.matrix(a, b), whole)
 
 

@@ -22,16 +22,21 @@ WORKER = Path(__file__).with_name("worker.py")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TESTS), "OMP_NUM_THREADS": "1"}
 
 
-def worker(folder: Path, seed: int, deadline: int, operations: int = 30) -> tuple[int, list[str]]:
-    """Run it. -> (exit code, what it said)."""
-    done = subprocess.run(
-        [sys.executable, WORKER, folder, str(seed), str(deadline), str(operations)],
+def python(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run it in a process of its own, to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def worker(folder: Path, seed: int, deadline: int, operations: int = 30) -> tuple[int, list[str]]:
+    """Run it. -> (exit code, what it said)."""
+    done = python(WORKER, folder, str(seed), str(deadline), str(operations))
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode, done.stdout.splitlines()
 
@@ -111,14 +116,7 @@ with Gallery.open(sys.argv[1]) as gallery:
         assert "must have room to grow" in str(error), error
     assert int(gallery.search(vectors([start - 1]), 1)[0][0].item.entry.content) == start - 1
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, small / "g"],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-c", code, small / "g")
     assert done.returncode == 0, done.stderr
     stored = [int(line) for line in done.stdout.splitlines()]
     assert len(stored) > 2
@@ -214,12 +212,5 @@ with Gallery.open(sys.argv[1]) as gallery:
     assert [int(row[0].item.entry.content) for row in hits] == list(range(10, 60))
     assert gallery.verify().problems == ()
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "g"],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = python("-c", code, tmp_path / "g")
     assert done.returncode == 0, done.stderr

@@ -14,11 +14,10 @@ from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.duplicates.transforms import altered
 from twinlens.errors import DataError, EvidenceError
-from twinlens.self_supervised import SETTINGS, fit_copies, write_copies
+from twinlens.self_supervised import fit_copies, write_copies
 from twinlens.tasks.dedupe import find_duplicates
 
 TINY = (
-    *SETTINGS,
     "modality.size=16",
     "encoder.widths=[8,16]",
     "encoder.strides=[1,2]",

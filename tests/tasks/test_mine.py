@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from texts import SMALL, questions, write_pairs
+from texts import questions, train_small
 from twinlens.bundle import Bundle
 from twinlens.cli import main
-from twinlens.config import load_config
 from twinlens.errors import ConfigError, DataError
-from twinlens.fit import fit
 from twinlens.registry import Component, build
 from twinlens.tasks import mine as mining
 from twinlens.tasks.mine import mine
@@ -25,9 +23,7 @@ TEXTS = [text for _, text in questions()[:60]]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("mine")
-    fit(write_pairs(place), place / "model", config=load_config(None, SMALL))
-    return place / "model"
+    return train_small(tmp_path_factory.mktemp("mine"))
 
 
 @pytest.fixture(scope="module")

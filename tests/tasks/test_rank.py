@@ -9,12 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from texts import SMALL, write_pairs
+from texts import train_small
 from twinlens.bundle import Bundle
 from twinlens.cli import main
-from twinlens.config import load_config
 from twinlens.errors import DataError
-from twinlens.fit import fit
 from twinlens.tasks.rank import rank, rank_file
 
 ANSWERS = ("tips to sell my boat", "how do I cook a fish", "paint a house: how")
@@ -22,9 +20,7 @@ ANSWERS = ("tips to sell my boat", "how do I cook a fish", "paint a house: how")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("ranks")
-    fit(write_pairs(place), place / "model", config=load_config(None, SMALL))
-    return place / "model"
+    return train_small(tmp_path_factory.mktemp("ranks"))
 
 
 @pytest.fixture(scope="module")

@@ -23,14 +23,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
-from scipy.special import gammaln
 
 from twinlens.calibration.bounds import FEWEST_ERRORS
 from twinlens.calibration.operating import OperatingPoint
+from twinlens.calibration.strangers import Chances, measured
 from twinlens.errors import EvidenceError
 from twinlens.functional.binomial import two_sided, upper_bound
-from twinlens.types import BoolArray, FloatArray, IntArray, Interval
+from twinlens.types import FloatArray, IntArray, Interval
 
 FEWEST_IDENTITIES = 10
 _STEPS = 40
@@ -163,8 +162,8 @@ class OpenSet:
         thresholds = _thresholds(best[~own])
         strangers = np.where(own, -np.inf, best)
         sizes = _sizes(identities - 1)
-        chances = [_Chances.of(identities - 1, size) for size in sizes]
-        found = [_measured(strangers >= t, owner, chances) for t in thresholds]  # [t][s]
+        chances = [Chances.of(identities - 1, size) for size in sizes]
+        found = [measured(strangers >= t, owner, chances) for t in thresholds]  # [t][s]
         return cls(
             templates=templates,
             identities=identities,
@@ -333,85 +332,3 @@ def _thresholds(scores: FloatArray) -> FloatArray:
     places = np.unique(np.geomspace(1, most, _STEPS).astype(np.int64)) - 1
     above = math.nextafter(float(descending[0]), math.inf)
     return -np.unique(-np.concatenate([[above], descending[places]]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Chances:
-    """By how many of the others a stranger is taken for: the chance that a gallery holds one.
-
-    Attributes:
-        size: of the gallery.
-        all: drawn from all others, [n + 1].
-        less: drawn from all others but one, [n].
-    """
-
-    size: int
-    all: FloatArray
-    less: FloatArray
-
-    @classmethod
-    def of(cls, others: int, size: int) -> _Chances:
-        """Of `others` identities."""
-        fewer = others - 1
-        return cls(
-            size,
-            _chance(np.arange(others + 1), others, size),
-            _chance(np.arange(others), fewer, min(size, fewer)),
-        )
-
-
-def _measured(
-    hits: BoolArray, owner: IntArray, chances: Sequence[_Chances]
-) -> list[tuple[float, float]]:
-    """(rate, effective trials) for galleries of each size.
-
-    Args:
-        hits: [p, c] whether a probe reaches the threshold with an identity that is not its own.
-        owner: [p] whose it is.
-        chances: for each size of gallery.
-    """
-    probes, identities = hits.shape
-    count = hits.sum(axis=1)  # [p] of the others that each is taken for
-    if not count.any():
-        return [(0.0, identities / 4)] * len(chances)
-    matrix = sparse.csr_matrix(hits)
-    mine = np.bincount(owner, minlength=identities)  # [c] probes of each
-    measured: list[tuple[float, float]] = []
-    for by_count in chances:
-        chance = by_count.all[count]  # [p]
-        rate = float(chance.mean())
-        # each identity left out: as a stranger, from the galleries, and as both
-        stranger = (chance.sum() - np.bincount(owner, chance, identities)) / (probes - mine)
-        with_it = by_count.less[np.minimum(count, identities - 2)]
-        change = matrix.T @ (by_count.less[np.maximum(count - 1, 0)] - with_it)  # [c]
-        member = (with_it.sum() + change) / probes
-        both = with_it.sum() - np.bincount(owner, with_it, identities) + change
-        known = _jackknife(both / (probes - mine))
-        # new strangers are as many as these; one new gallery varies more, the smaller it is
-        galleries = (identities - 1) / by_count.size
-        new = _jackknife(stranger) + _jackknife(member) * galleries
-        variance = known + max(known, new)
-        most = probes * galleries
-        trials = min(rate * (1 - rate) / variance, most) if variance > 0 else most
-        measured.append((rate, float(trials) if rate < 1 else identities / 4))
-    return measured
-
-
-def _jackknife(without: FloatArray) -> float:
-    """Variance of a statistic, from its values without each unit in turn. [c]."""
-    units = len(without)
-    return float((units - 1) / units * np.square(without - without.mean()).sum())
-
-
-def _chance(count: IntArray, others: int, size: int) -> FloatArray:
-    """Chance that a random gallery holds at least one of `count` among `others` identities.
-
-    >>> _chance(np.array([0, 1, 4]), 4, 2).round(9).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    left = others - count
-    possible = left >= size
-    left = np.where(possible, left, size)
-    miss = gammaln(left + 1) - gammaln(left - size + 1)
-    miss = miss - gammaln(others + 1) + gammaln(others - size + 1)
-    return np.where(possible, -np.expm1(np.minimum(miss, 0)), 1.0)

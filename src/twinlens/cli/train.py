@@ -15,7 +15,7 @@ from twinlens.cli.progress import TrainingProgress
 from twinlens.config import Config, load_config
 from twinlens.errors import ConfigError
 from twinlens.fit import fit, work_folder
-from twinlens.self_supervised import SETTINGS, fit_copies
+from twinlens.self_supervised import fit_copies
 from twinlens.training.history import Everyone, Listener
 from twinlens.training.tensorboard import TensorBoard
 
@@ -65,7 +65,7 @@ def train_command(
                 bundle = fit_copies(
                     data,
                     out,
-                    settings=(*SETTINGS, *(settings or [])),
+                    settings=settings or (),
                     seed=seed or 0,
                     overwrite=overwrite,
                     listener=Everyone(listeners),

@@ -10,10 +10,8 @@ from torch import Tensor
 from twinlens.comparators.base import Comparator, require_parts
 from twinlens.functional.alignment import best_path
 from twinlens.functional.distance import l2_normalise
+from twinlens.functional.late import in_blocks
 from twinlens.registry import register
-
-_MOST_CELLS = 4_000_000
-"""Cells of cost computed at once where nothing is learned from them: 16 MB."""
 
 
 @register("comparator", "aligned")
@@ -51,34 +49,21 @@ class Aligned(Comparator):
         return l2_normalise(self._rows(embeddings)).flatten(1)
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        return self._aligned(self._rows(a), self._rows(b))
-
-    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        left, right = self._rows(a), self._rows(b)
-        rows = max(1, _MOST_CELLS // (len(b) * self.steps**2 or 1))
-        parts = [self._block(left[i : i + rows], right) for i in range(0, len(a), rows)]
-        return torch.cat(parts) if parts else a.new_zeros(0, len(b))
-
-    def _block(self, left: Tensor, right: Tensor) -> Tensor:
-        """[n, steps, local], [m, steps, local] -> [n, m]."""
-        i, j = torch.meshgrid(torch.arange(len(left)), torch.arange(len(right)), indexing="ij")
-        return self._aligned(left[i.flatten()], right[j.flatten()]).view(len(left), len(right))
-
-    def _aligned(self, left: Tensor, right: Tensor) -> Tensor:
-        """Scores of pairs of rows, [n, steps, local] each. -> [n].
-
-        The best path is found without a gradient and then followed with one: a small change of
-        costs changes the total as the path tells (almost everywhere), and of all the cells only
-        those on the path have to be remembered.
-        """
+        # The best path is found without a gradient and then followed with one: a small change of
+        # costs changes the total as the path tells (almost everywhere), and of all the cells only
+        # those on the path have to be remembered.
+        left, right = self._rows(a), self._rows(b)  # [n, steps, local] each
         path = best_path(self._costs(left.detach(), right.detach()))  # [n, 2 steps - 1]
         real = path < self.steps**2
         row, column = (path // self.steps).clamp(max=self.steps - 1), path % self.steps
         local = left.shape[2]
-        a = left.gather(1, row[..., None].expand(-1, -1, local))  # [n, 2 steps - 1, local]
-        b = right.gather(1, column[..., None].expand(-1, -1, local))
-        cost = (a - b).abs().sum(2) if self.cost == "manhattan" else 1 - (a * b).sum(2)
+        one = left.gather(1, row[..., None].expand(-1, -1, local))  # [n, 2 steps - 1, local]
+        other = right.gather(1, column[..., None].expand(-1, -1, local))
+        cost = (one - other).abs().sum(2) if self.cost == "manhattan" else 1 - (one * other).sum(2)
         return -(cost * real).sum(1) / self.steps
+
+    def matrix(self, a: Tensor, b: Tensor) -> Tensor:
+        return in_blocks(self.paired, a, b, cells=self.steps**2, whole_to_learn=False)
 
     def _costs(self, a: Tensor, b: Tensor) -> Tensor:
         """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""

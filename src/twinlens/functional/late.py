@@ -131,15 +131,21 @@ def of_like_size(
 
 
 def in_blocks(
-    paired: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, *, cells: int
+    paired: Callable[[Tensor, Tensor], Tensor],
+    a: Tensor,
+    b: Tensor,
+    *,
+    cells: int,
+    whole_to_learn: bool = True,
 ) -> Tensor:
     """Every score between two sets, by a function that scores row by row.
 
     Args:
         paired: [n, dim], [n, dim] -> [n].
         a, b: [n, dim], [m, dim].
-        cells: numbers that one comparison takes; bounds how many are made at once, where no
-            gradient asks for all of them.
+        cells: numbers that one comparison takes; bounds how many are made at once.
+        whole_to_learn: whether all are made at once where a gradient is asked for: `paired` may
+            look at its pairs together then, or keep all that it computed anyhow.
 
     Returns:
         [n, m].
@@ -147,7 +153,8 @@ def in_blocks(
     if not (len(a) and len(b)):
         return a.new_zeros(len(a), len(b))
     learning = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-    rows = len(a) if learning else max(1, _MOST_CELLS // (len(b) * cells))
+    whole = learning and whole_to_learn
+    rows = len(a) if whole else max(1, _MOST_CELLS // (len(b) * cells))
     blocks = [
         paired(part.repeat_interleave(len(b), 0), b.repeat(len(part), 1)).view(len(part), len(b))
         for part in a.split(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,47 +83,34 @@ class OneShot:
 
 
 @dataclass(frozen=True, slots=True)
-class PairRanking:
+class PairFigure:
+    """A figure of scored pairs: validation when pairs are known, or imitations of identities."""
+
+    store: Store
+    pairs: Pairs
+    count: int
+    figure: Callable[[FloatArray, Pairs], float]
+
+    def __call__(self, siamese: Siamese) -> float:
+        embeddings = embed_store(siamese, self.store, np.arange(self.count))
+        scores = siamese.score(embeddings[self.pairs.left], embeddings[self.pairs.right])
+        return self.figure(scores, self.pairs)
+
+
+def pair_ranking(scores: FloatArray, pairs: Pairs) -> float:
     """ROC-AUC over pairs: given ones, or genuine examples against imitations of them."""
-
-    store: Store
-    pairs: Pairs
-    count: int
-
-    def __call__(self, siamese: Siamese) -> float:
-        embeddings = embed_store(siamese, self.store, np.arange(self.count))
-        scores = siamese.score(embeddings[self.pairs.left], embeddings[self.pairs.right])
-        return roc_auc(scores, self.pairs.same)
+    return roc_auc(scores, pairs.same)
 
 
-@dataclass(frozen=True, slots=True)
-class GradeOrder:
-    """Correlation of ranks over graded pairs."""
-
-    store: Store
-    pairs: Pairs
-    count: int
-
-    def __call__(self, siamese: Siamese) -> float:
-        embeddings = embed_store(siamese, self.store, np.arange(self.count))
-        scores = siamese.score(embeddings[self.pairs.left], embeddings[self.pairs.right])
-        ranks = rankdata(scores), rankdata(self.pairs.grade)
-        return float(np.corrcoef(*ranks)[0, 1]) if np.ptp(scores) > 0 else 0.0
+def grade_order(scores: FloatArray, pairs: Pairs) -> float:
+    """Correlation of ranks over graded pairs; 0 where all scores are equal."""
+    ranks = rankdata(scores), rankdata(pairs.grade)
+    return float(np.corrcoef(*ranks)[0, 1]) if np.ptp(scores) > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ListOrder:
+def list_order(scores: FloatArray, pairs: Pairs) -> float:
     """Mean average precision over the candidates of each question."""
-
-    store: Store
-    pairs: Pairs
-    count: int
-
-    def __call__(self, siamese: Siamese) -> float:
-        embeddings = embed_store(siamese, self.store, np.arange(self.count))
-        pairs = self.pairs
-        scores = siamese.score(embeddings[pairs.left], embeddings[pairs.right])
-        return float(rank_lists(scores, pairs.same, pairs.left).average_precision.mean())
+    return float(rank_lists(scores, pairs.same, pairs.left).average_precision.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +131,7 @@ class TripletOrder:
 
 def validator_for(
     dataset: Dataset, store: Store | None, seed: int
-) -> OneShot | PairRanking | GradeOrder | ListOrder | TripletOrder | None:
+) -> OneShot | PairFigure | TripletOrder | None:
     """The validator that fits the supervision, or None when the data cannot carry one.
 
     Pairs that mostly share their left example, `LIST` to one, are lists of candidates.
@@ -153,16 +141,18 @@ def validator_for(
     if (pairs := dataset.pairs) is not None:
         if pairs.grade is not None:
             graded = len(pairs) > 1 and np.ptp(pairs.grade) > 0
-            return GradeOrder(store, pairs, len(dataset)) if graded else None
+            return PairFigure(store, pairs, len(dataset), grade_order) if graded else None
         if not 0 < pairs.same.sum() < len(pairs):
             return None
         lists = len(pairs) >= LIST * len(np.unique(pairs.left))
-        return (ListOrder if lists else PairRanking)(store, pairs, len(dataset))
+        return PairFigure(store, pairs, len(dataset), list_order if lists else pair_ranking)
     if dataset.triplets is not None:
         return TripletOrder(store, dataset.triplets, len(dataset)) if dataset.triplets else None
     if (dataset.claims() >= 0).any():
         pairs = imitation_pairs(dataset)
-        return PairRanking(store, pairs, len(dataset)) if pairs.same.any() else None
+        if not pairs.same.any():
+            return None
+        return PairFigure(store, pairs, len(dataset), pair_ranking)
     return OneShot.of(dataset, store, seed)
 
 
