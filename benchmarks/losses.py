@@ -19,7 +19,7 @@ from twinlens.data.manifest import read_dataset
 
 STEPS = 1200
 BUDGET = "train.ema=0.99"
-"""The average of weights of a short training; configs/omniglot.toml has one of five times longer."""
+"""Weights averaged over fewer steps than in configs/omniglot.toml, made for longer trainings."""
 QUICK_STEPS = 20
 SEEDS = 3
 GOAL = 0.90

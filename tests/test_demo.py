@@ -46,8 +46,10 @@ def test_everything_is_where_it_says(tmp_path: Path) -> None:
         assert pair.same == same == (pair.left.parent == pair.right.parent)
         assert pair.score == pytest.approx(bundle.score(pair.left, pair.right))
         assert pair.decision is not None
+    entries = entries_of(found.gallery)
+    enrolled = {entry.identity for entry in entries}
+    assert len(found.probes) == 41 * 8 - len(entries)  # all other pictures
     for probe in found.probes:
-        enrolled = {entry.identity for entry in entries_of(found.gallery)}
         assert probe.enrolled == (probe.picture.parent.name in enrolled)
         assert probe.found.enrolled == len(enrolled) == 10
     again = run_demo(tmp_path / "out")  # replaces itself, and is the same again

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,9 @@ def demo_command(
 
 def _summary(demo: Demo) -> str:
     same, different = demo.pairs
-    known, stranger = demo.probes
+    enrolled = [probe for probe in demo.probes if probe.enrolled]
+    strangers = [probe for probe in demo.probes if not probe.enrolled]
+    surest = max(enrolled, key=_score)
     lines = ["", "On numbers of the digits 7, 8 and 9, which training never saw:"]
     lines += [f"  {line}" for line in figures(demo.evaluation)]
     lines += [
@@ -39,9 +42,10 @@ def _summary(demo: Demo) -> str:
         *_decided("the same number", same),
         *_decided("different numbers", different),
         "",
-        "Two pictures, identified or not:",
-        *_identified("a number that is enrolled", known),
-        *_identified("a stranger", stranger),
+        "Pictures, identified among enrolled numbers or refused:",
+        *_counted(enrolled, strangers),
+        *_identified("the surest of the enrolled", surest),
+        *_identified("the least like any, of strangers", min(strangers, key=_score)),
         "",
         "Where everything is:",
         f"  model     {demo.model}",
@@ -52,7 +56,7 @@ def _summary(demo: Demo) -> str:
         "What to try next:",
         f"  twinlens compare {demo.model} {same.left} {different.right}",
         f"  twinlens calibrate {demo.model} {demo.numbers.own} --fmr 0.0001 --out strict",
-        f"  twinlens search {demo.model} {demo.gallery} {known.picture} -k 5",
+        f"  twinlens search {demo.model} {demo.gallery} {surest.picture} -k 5",
         f"  twinlens doctor {demo.model}",
         "  twinlens check-data YOUR_FOLDER",
         "  twinlens train YOUR_FOLDER --out YOUR_MODEL",
@@ -69,6 +73,25 @@ def _decided(truth: str, pair: ScoredPair) -> list[str]:
         f"    {decision.why}",
         f"    {pair.left}  {pair.right}",
     ]
+
+
+def _counted(enrolled: Sequence[Probe], strangers: Sequence[Probe]) -> list[str]:
+    named = [probe for probe in enrolled if probe.found.known]
+    right = sum(probe.right for probe in named)
+    taken = sum(not probe.right for probe in strangers)
+    promised = enrolled[0].found.fpir
+    return [
+        f"  of {len(enrolled)} pictures of enrolled numbers {right} are named rightly, "
+        f"{len(named) - right} wrongly, the others not at all",
+        f"  of {len(strangers)} pictures of strangers {taken} are taken for somebody: "
+        f"{taken / len(strangers):.1%}, at most {promised or 0:.0%} promised",
+    ]
+
+
+def _score(probe: Probe) -> float:
+    score = probe.found.score
+    assert score is not None  # somebody is enrolled
+    return score
 
 
 def _identified(truth: str, probe: Probe) -> list[str]:
