@@ -21,6 +21,9 @@ BENCHMARKS = {
     "paraphrase": "same or different, and how alike, on pairs of sentences: Quora, MRPC, STS",
     "answers": "which sentence answers a question, and whether any does: WikiQA, SemEval CQA",
     "gallery": "search speed, durable adds and size of a gallery, beside LanceDB and Milvus Lite",
+    "retrieval": "search among classes never trained on, beside pytorch-metric-learning",
+    "duplicates": "changed copies of photos, by one threshold, beside perceptual hashes",
+    "open_set": "whether galleries keep strangers out as promised, and whom they still recognise",
     "crash": "kills at random moments: whether a gallery holds what it reported",
     "trust": "whether promised error rates come true on identities never seen",
 }

@@ -17,7 +17,7 @@ from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.data.manifest import read_dataset
 
-STEPS = 1200
+STEPS = 1000
 BUDGET = "train.ema=0.99"
 """Weights averaged over fewer steps than in configs/omniglot.toml, made for longer trainings."""
 QUICK_STEPS = 20

@@ -23,6 +23,7 @@ from typing import Literal, cast
 
 import numpy as np
 import torch
+from pytorch_metric_learning.losses import SupConLoss
 
 from benchmarks import peer
 from benchmarks.lake import Run, lake_accuracy, read_runs
@@ -208,7 +209,9 @@ def train_peer(task: Task, seed: int, limits: Limits, *, workers: int, keep: boo
     network = task.network(seed)
     temperature = float(cast(float, task.config.loss.settings["temperature"]))
     settings = replace(task.config.train, steps=limits.most)
-    steps = peer.train(network, batches, settings, temperature=temperature)
+    steps = peer.train(
+        network, batches, settings, loss_function=SupConLoss(temperature=temperature)
+    )
     trace, seconds = Trace(), 0.0
     while group := list(islice(steps, limits.every)):
         spent = sum(step.seconds for step in group)

@@ -61,13 +61,18 @@ def train_and_test(
 
 def trained_model(name: str, dataset: Dataset, config: Config, options: Options) -> Bundle:
     """A trained model, kept in the cache with its configuration and taken from there."""
-    place = options.data.cache / "models" / f"{name}{'-quick' if options.quick else ''}"
+    place = model_path(name, options)
     asked = place.with_name(place.name + ".config.json")
     if place.exists() and asked.exists() and _same(json.loads(asked.read_text()), config):
         return Bundle.load(place)
     bundle = fit(dataset, place, config=config, overwrite=True)
     _keep(asked, to_table(config))
     return bundle
+
+
+def model_path(name: str, options: Options) -> Path:
+    """Where `trained_model` keeps a model."""
+    return options.data.cache / "models" / f"{name}{'-quick' if options.quick else ''}"
 
 
 def _same(kept: Mapping[str, Any], config: Config) -> bool:

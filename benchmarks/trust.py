@@ -105,7 +105,7 @@ def run(options: Options) -> Result:
         metrics += metrics_of(name, found)
         details[name] = details_of(found)
         refused += [refuses_few(subject, seed) for seed in trials]
-    metrics.append(_share("refusal_correct", refused, goal=1.0))
+    metrics.append(share("refusal_correct", refused, goal=1.0))
     return Result(tuple(metrics), (0,), details)
 
 
@@ -209,12 +209,12 @@ def metrics_of(name: str, found: Sequence[dict[str, Any]]) -> list[Metric]:
         suffix = "" if rate == MAIN_RATE else f"_at_{100 * rate:g}_percent"
         tried = [trial["rates"][str(rate)] for trial in found]
         kept = [one for one in tried if one is not None]
-        made.append(_share(f"refused_{name}{suffix}", [one is None for one in tried], lower=True))
+        made.append(share(f"refused_{name}{suffix}", [one is None for one in tried], lower=True))
         if not kept:
             continue
         goal = 0.95 if rate == MAIN_RATE else None
         held = [one["came"] <= rate for one in kept]
-        made.append(_share(f"fmr_promise_held_{name}{suffix}", held, goal=goal))
+        made.append(share(f"fmr_promise_held_{name}{suffix}", held, goal=goal))
         fnmr, oracle = (float(np.mean([one[key] for one in kept])) for key in ("fnmr", "oracle"))
         if oracle > 0:
             key = f"fnmr_over_oracle_{name}{suffix}"
@@ -243,9 +243,10 @@ def details_of(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return told
 
 
-def _share(
+def share(
     key: str, held: Sequence[bool], *, goal: float | None = None, lower: bool = False
 ) -> Metric:
+    """How often something came true, with its interval."""
     value = float(np.mean(held))
     low, high = clopper_pearson(value, len(held))
     method = f"exact binomial over {len(held)} trials (which share identities)"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pytorch_metric_learning.losses import SupConLoss
 
 pytest.importorskip("pytorch_metric_learning")
 
@@ -90,12 +91,20 @@ def test_a_kept_picture_is_decoded_once(refs: list[str]) -> None:
 
 def test_it_learns(refs: list[str]) -> None:
     torch.manual_seed(0)
-    config = load_config(None, ["encoder.widths=[8,8,8]", "encoder.dim=8", "modality.colour=grey"])
+    config = load_config(
+        None,
+        [
+            "encoder.widths=[8,8,8]",
+            "encoder.dim=8",
+            "modality.colour=grey",
+            "modality.background=light",
+        ],
+    )
     network = build_siamese(config)
     before = [weight.clone() for _, weight in network.weights()]
     batches = peer.loader(pictures(refs, LIVELY), identities=6, examples=2, workers=1)
     settings = TrainConfig(steps=5, warmup_steps=1, precision="float32")
-    steps = list(peer.train(network, batches, settings, temperature=0.1))
+    steps = list(peer.train(network, batches, settings, loss_function=SupConLoss(temperature=0.1)))
     assert [step.pictures for step in steps] == [12] * 5
     assert all(step.seconds > 0 for step in steps)
     assert any(not torch.equal(a, b) for a, (_, b) in zip(before, network.weights(), strict=True))
