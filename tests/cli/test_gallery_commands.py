@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from drawings import write_glyphs
@@ -17,6 +18,7 @@ from twinlens.cli import main
 from twinlens.config import CalibrationConfig, load_config
 from twinlens.fit import fit
 from twinlens.tasks.calibrate import calibrate
+from twinlens.tasks.gallery import open_gallery
 
 Run = Callable[..., tuple[int, Any, str]]
 
@@ -133,6 +135,24 @@ def test_search_finds_with_filters_pages_feedback_and_a_report(
     text = page.read_text()
     assert text.count("data:image/png;base64,") == 11
     assert "<script" not in text
+
+
+def test_a_query_joined_by_what_it_found_asks_again(
+    run: Run, calibrated: Path, glyphs: Path, gallery: Path
+) -> None:
+    query = min((glyphs / "class01").iterdir())
+    search = ("search", calibrated, gallery, query, "--json", "-k", 60)
+    first = run(*search)[1]["answers"][0]["hits"]
+    again = run(*search, "--expand", 3)[1]["answers"][0]["hits"]
+    bundle = Bundle.load(calibrated)
+    with open_gallery(gallery, bundle) as opened:
+        items = opened.vectors([hit["id"] for hit in first])
+    cubes = np.array([hit["score"] for hit in first[:3]]) ** 3
+    asked = bundle.embed([query])[0] + cubes @ items[:3]
+    cosines = items @ (asked / np.linalg.norm(asked))
+    expected = {hit["id"]: cosine for hit, cosine in zip(first, cosines, strict=True)}
+    assert {hit["id"]: hit["score"] for hit in again} == pytest.approx(expected, abs=1e-5)
+    assert [hit["score"] for hit in first] != [hit["score"] for hit in again]
 
 
 def test_identify_knows_the_enrolled_and_says_nobody(

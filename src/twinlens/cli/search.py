@@ -42,6 +42,9 @@ def search_command(
     unlike: Annotated[
         list[int] | None, typer.Option(help="Item of an earlier answer to have less of.")
     ] = None,
+    expand: Annotated[
+        int, typer.Option(min=0, help="Best items to join each query for a second search.")
+    ] = 0,
     report: Annotated[
         Path | None, typer.Option(help="HTML page with pictures; replaced if it exists.")
     ] = None,
@@ -65,6 +68,7 @@ def search_command(
             where=pairs_of(where, "--where"),
             like=like or (),
             unlike=unlike or (),
+            expand=expand,
         )
     if report is not None:
         write_search_page(report, found, title=f"Search in {gallery.name}")

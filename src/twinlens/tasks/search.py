@@ -11,8 +11,11 @@ import numpy as np
 
 from twinlens.bundle import Bundle, Input
 from twinlens.data.cache import Progress
+from twinlens.errors import ConfigError
+from twinlens.functional.expansion import expanded
 from twinlens.gallery import Gallery, Hit
 from twinlens.plain import to_plain
+from twinlens.settings import require
 from twinlens.types import FloatArray
 
 Together = Literal["each", "mean", "union"]
@@ -54,6 +57,7 @@ def search(
     where: Mapping[str, str] | None = None,
     like: Sequence[int] = (),
     unlike: Sequence[int] = (),
+    expand: int = 0,
     progress: Progress | None = None,
 ) -> list[Found]:
     """The items most alike.
@@ -68,20 +72,27 @@ def search(
             asks once and takes for each item the best of its scores.
         where: only among items that have all of these texts in their metadata.
         like, unlike: items of earlier answers, which draw each query towards them or away.
+        expand: best items that each query is joined by for a second search, whose scores are those
+            of the expanded query. 0 = one search.
         progress: told of (queries embedded, queries).
 
     Raises:
+        ConfigError: queries are to be expanded, and embeddings cannot be averaged.
         DataError: a query cannot be read.
         GalleryError: an item to like is not there; and see `Gallery.search`.
 
     Source:
-        Rocchio. Relevance feedback in information retrieval. The SMART retrieval system, 1971.
+        Rocchio. Relevance feedback in information retrieval. The SMART retrieval system, 1971. Of
+        expansion: see `functional.expansion`.
     """
+    _require_averages(bundle, expand)
     vectors = bundle.embed(queries, progress=progress)
     names = tuple(str(q) if isinstance(q, (str, Path)) else "a picture in memory" for q in queries)
     if together == "mean":
         vectors = vectors.mean(axis=0, keepdims=True)
     vectors = _projected(_drawn(gallery, vectors, like, unlike), bundle)
+    if expand:
+        vectors = _projected(_expanded(gallery, vectors, bundle, expand, where), bundle)
     depth = skip + k
     found = gallery.search(vectors, depth, where=where)
     if together == "union":
@@ -99,6 +110,32 @@ def _drawn(
         if ids:
             vectors = vectors + weight * gallery.vectors(list(ids)).mean(axis=0)
     return vectors
+
+
+def _require_averages(bundle: Bundle, expand: int) -> None:
+    require(expand >= 0, "expand", "at least 0", expand)
+    if expand and bundle.siamese.comparator.indexable is None:
+        raise ConfigError(
+            "A query can be expanded only where embeddings can be averaged: with the comparators "
+            f"cosine and euclidean. Got {bundle.config.comparator.name}. Search without --expand."
+        )
+
+
+def _expanded(
+    gallery: Gallery,
+    vectors: FloatArray,
+    bundle: Bundle,
+    count: int,
+    where: Mapping[str, str] | None,
+) -> FloatArray:
+    """Each query joined with the items most alike; unit vectors weigh by their scores."""
+    weighed = bundle.siamese.comparator.indexable == "inner_product"
+    made: list[FloatArray] = []
+    for query, hits in zip(vectors, gallery.search(vectors, count, where=where), strict=True):
+        items = gallery.vectors([hit.item.id for hit in hits])  # [hits, dim]
+        scores = np.array([hit.score for hit in hits])
+        made.append(expanded(query, items, scores if weighed else None))
+    return np.stack(made)
 
 
 def _projected(vectors: FloatArray, bundle: Bundle) -> FloatArray:
