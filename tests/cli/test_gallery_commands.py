@@ -55,6 +55,14 @@ def calibrated(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "model"
 
 
+@pytest.fixture(scope="session")
+def other(glyphs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another model."""
+    place = tmp_path_factory.mktemp("other") / "model"
+    fit(glyphs, place, config=load_config(None, [*SMALL, "seed=9"]))
+    return place
+
+
 @pytest.fixture
 def gallery(run: Run, calibrated: Path, strangers: Path, tmp_path: Path) -> Path:
     """The 48 pictures of 8 strangers."""
@@ -222,15 +230,42 @@ def test_export_import_and_rebuild(
         assert run("gallery", text, tmp_path / "copy")[0] == 0
 
 
-def test_another_models_gallery_and_bad_use_are_one_clear_line(
-    run: Run, calibrated: Path, gallery: Path, glyphs: Path, strangers: Path, tmp_path: Path
+def test_a_gallery_follows_a_new_model(
+    run: Run, calibrated: Path, other: Path, gallery: Path, strangers: Path
 ) -> None:
-    config = load_config(None, [*SMALL, "seed=9"])
-    fit(glyphs, tmp_path / "other", config=config)
+    files = sorted(strangers.rglob("*.png"))
+    gone, changed, *rest = files
+    contents = {file: file.read_bytes() for file in (gone, changed)}
+    gone.unlink()
+    changed.write_bytes(rest[-1].read_bytes())
+    try:
+        code, facts, _ = run("gallery", "migrate", gallery, other, "--json")
+        assert (code, facts["done"], facts["embedded"], len(facts["lost"])) == (1, False, 46, 2)
+        assert run("search", calibrated, gallery, rest[0])[0] == 0  # the old model's still
+        gone.write_bytes(contents[gone])
+        code, out, _ = run("gallery", "migrate", gallery, other)
+        assert code == 1
+        assert f"{changed} holds something else now" in out
+        code, facts, _ = run("gallery", "migrate", gallery, other, "--drop-lost", "--json")
+        assert (code, facts["done"], facts["embedded"]) == (0, True, 0)
+    finally:
+        for file, content in contents.items():
+            file.write_bytes(content)
+    assert run("search", calibrated, gallery, rest[0])[0] == 2
+    code, facts, _ = run("search", other, gallery, rest[0], "--json")
+    assert facts["answers"][0]["hits"][0]["source"] == str(rest[0])
+    assert facts["answers"][0]["hits"][0]["score"] == pytest.approx(1, abs=1e-5)
+    code, facts, _ = run("gallery", "verify", gallery, "--json")
+    assert (code, facts["items"], facts["problems"]) == (0, 47, [])
+
+
+def test_another_models_gallery_and_bad_use_are_one_clear_line(
+    run: Run, calibrated: Path, other: Path, gallery: Path, strangers: Path, tmp_path: Path
+) -> None:
     query = next(strangers.rglob("*.png"))
     for arguments, word in (
-        (("search", tmp_path / "other", gallery, query), "must hold embeddings of the model"),
-        (("identify", tmp_path / "other", gallery, query), "must hold embeddings of the model"),
+        (("search", other, gallery, query), "must hold embeddings of the model"),
+        (("identify", other, gallery, query), "must hold embeddings of the model"),
         (("search", calibrated, tmp_path, query), "must be a gallery"),
         (("search", calibrated, gallery, tmp_path / "none.png"), "none.png"),
         (("search", calibrated, gallery, query, "--where", "colour"), "name=text"),
@@ -240,6 +275,7 @@ def test_another_models_gallery_and_bad_use_are_one_clear_line(
         (("gallery", "create", gallery, calibrated), "must be new"),
         (("gallery", "add", gallery, calibrated, tmp_path / "none"), "must exist"),
         (("gallery", "import", gallery, tmp_path), "gallery export wrote"),
+        (("gallery", "migrate", gallery, calibrated), "Nothing is to be done"),
     ):
         code, out, err = run(*arguments)
         assert (code, out) == (2, ""), (arguments, out, err)

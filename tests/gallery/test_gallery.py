@@ -71,7 +71,7 @@ def test_an_older_version_is_brought_up_step_by_step(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
         migrate(db, tmp_path, steps)
         migrate(db, tmp_path, steps)
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (len(steps),)
         assert db.execute("SELECT DISTINCT note FROM item").fetchall() == [("none",)]
 
 

@@ -23,6 +23,7 @@ from twinlens.errors import ConfigError
 from twinlens.gallery import Gallery, Item, export_gallery, import_gallery
 from twinlens.plain import to_plain
 from twinlens.tasks.gallery import create_gallery, enrol, open_gallery
+from twinlens.tasks.migrate import migrate
 
 FELL_SHORT = 1
 _SHOWN = 20
@@ -232,6 +233,39 @@ def rebuild(gallery: GalleryFolder, *, as_json: AsJson = False) -> None:
         f"{gallery}: the index of {count:,} items was made anew.",
         as_json,
     )
+
+
+@gallery_app.command("migrate")
+def migrate_(
+    gallery: GalleryFolder,
+    model: Annotated[Path, typer.Argument(metavar="NEW_MODEL", help="Model to follow.")],
+    *,
+    drop_lost: Annotated[
+        bool, typer.Option(help="Remove items whose originals are gone or changed.")
+    ] = False,
+    plugin: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Embed all originals by a new model, and let it follow the old one, at once. Can be cut short
+    and gone on with. Exits 1, with the old model, where originals are lost.
+    """
+    load_plugins(plugin)
+    bundle = Bundle.load(model)
+    with counting("embedding") as progress:
+        done = migrate(gallery, bundle, drop_lost=drop_lost, progress=progress)
+    lost = [f"item {item}: {why}" for item, why in done.lost.items()]
+    lines = (
+        [f"{gallery}: of the model {bundle.fingerprint} now."]
+        if done.done
+        else [f"{gallery}: of the old model still; the originals of {len(lost):,} items are lost. "
+              "Put them back, or remove these items with --drop-lost."]
+    )  # fmt: skip
+    lines += [f"{'removed' if done.done else 'lost'}: {one}" for one in lost[:_SHOWN]]
+    if len(lost) > _SHOWN:
+        lines.append(f"... and {len(lost) - _SHOWN:,} more; --json names all.")
+    _tell({"gallery": str(gallery), **to_plain(done)}, "\n".join(lines), as_json)
+    if not done.done:
+        raise typer.Exit(FELL_SHORT)
 
 
 @gallery_app.command("export")

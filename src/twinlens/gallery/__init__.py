@@ -2,6 +2,7 @@
 
 from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats
 from twinlens.gallery.gallery import Gallery, Removed
+from twinlens.gallery.migration import Migration
 from twinlens.gallery.transfer import export_gallery, import_gallery
 from twinlens.gallery.verify import Verified
 
@@ -11,6 +12,7 @@ __all__ = [
     "Gallery",
     "Hit",
     "Item",
+    "Migration",
     "Removed",
     "Space",
     "Stats",

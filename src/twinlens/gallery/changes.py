@@ -49,18 +49,26 @@ def add(db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors) -> A
             for item, e in new
         ],
     )
-    rows = np.ascontiguousarray(vectors, VECTOR)
-    blobs = [rows[place].tobytes() for place, _ in fresh]
-    db.executemany(
-        "INSERT INTO template VALUES (?, ?, ?)",
-        [(item, blob, zlib.crc32(blob)) for item, blob in zip(ids, blobs, strict=True)],
-    )
+    rows = np.asarray(vectors)
+    store_templates(db, "template", ids, rows[[place for place, _ in fresh]])
     db.executemany(
         "INSERT INTO label VALUES (?, ?, ?)",
         [(key, value, item) for item, e in new for key, value in e.metadata.items()],
     )
-    _changed(db, "add", {"items": [ids[0], ids[-1]], "identities": _hashed(numbers)})
+    changed(db, "add", {"items": [ids[0], ids[-1]], "identities": _hashed(numbers)})
     return Added(tuple(ids), tuple(known))
+
+
+def store_templates(
+    db: sqlite3.Connection, table: str, ids: Sequence[int], vectors: Vectors
+) -> None:
+    """Write templates with their checksums. [n], [n, dim]."""
+    rows = np.ascontiguousarray(vectors, VECTOR)
+    blobs = [row.tobytes() for row in rows]
+    db.executemany(
+        f"INSERT INTO {table} VALUES (?, ?, ?)",
+        [(item, blob, zlib.crc32(blob)) for item, blob in zip(ids, blobs, strict=True)],
+    )
 
 
 def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:
@@ -71,7 +79,7 @@ def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:
         (json.dumps(ids),),
     )
     names: list[str] = [name for (name,) in rows]
-    change = _changed(db, "remove", {"items": list(ids), "identities": _hashed(names)})
+    change = changed(db, "remove", {"items": list(ids), "identities": _hashed(names)})
     each = [(item,) for item in ids]
     for table, column in (("template", "item"), ("label", "item"), ("item", "id")):
         db.executemany(f"DELETE FROM {table} WHERE {column} = ?", each)
@@ -83,7 +91,8 @@ def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:
     )
 
 
-def _changed(db: sqlite3.Connection, action: log.Action, details: Mapping[str, Any]) -> int:
+def changed(db: sqlite3.Connection, action: log.Action, details: Mapping[str, Any]) -> int:
+    """Log a change of the items. Returns its number."""
     change = log.append(db, action, details)
     db.execute("UPDATE gallery SET change = ?", (change,))
     return change

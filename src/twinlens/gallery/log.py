@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Action = Literal["create", "add", "remove", "search"]
+Action = Literal["create", "add", "remove", "search", "migrate"]
 FIRST_MARK = bytes(16)
 
 

@@ -55,7 +55,21 @@ CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log
     BEGIN SELECT raise(ABORT, 'the log is append-only'); END;
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE TABLE successor (  -- the model whose templates are to replace those of now
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    fingerprint TEXT NOT NULL,
+    dim INTEGER NOT NULL,
+    similarity TEXT NOT NULL
+);
+CREATE TABLE successor_template (
+    item INTEGER PRIMARY KEY REFERENCES item ON DELETE CASCADE,
+    vector BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """What leads from each version to the next; the first makes an empty file a gallery."""
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from twinlens.gallery.database import (
 )
 from twinlens.gallery.entries import Added, Entry, Item, Space, Vectors
 from twinlens.gallery.schema import make, migrate
+from twinlens.gallery.successor import Successor
 from twinlens.types import IntArray
 
 NAME = "gallery.sqlite"
@@ -73,14 +74,13 @@ class Store:
             with explained(path):
                 require_whole_log(self._db, path)
                 migrate(self._db, path)
-                row = self._db.execute(
-                    "SELECT fingerprint, dim, similarity, logs_searches FROM gallery"
-                ).fetchone()
+                self.space = self._space()
+                (logs,) = self._db.execute("SELECT logs_searches FROM gallery").fetchone()
         except BaseException:
             self.close()
             raise
-        self.space = Space(*row[:3])
-        self.logs_searches = bool(row[3])
+        self.logs_searches = bool(logs)
+        self.successor = Successor(self._db)
 
     @classmethod
     def create(cls, path: Path, space: Space, *, logs_searches: bool) -> None:
@@ -102,17 +102,30 @@ class Store:
         """A block in which errors of SQLite say what to do."""
         return explained(self.path)
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """A block that reads what one moment holds."""
-        return snapshot(self._db)
+    @contextmanager
+    def snapshot(self) -> Generator[None, None, None]:
+        """A block that reads what one moment holds.
 
-    def transaction(self, *, wait_s: float | None = None) -> AbstractContextManager[None]:
+        Raises:
+            GalleryError: it is of another model than when it was opened.
+        """
+        with snapshot(self._db):
+            self._require_same_space()
+            yield
+
+    @contextmanager
+    def transaction(self, *, wait_s: float | None = None) -> Generator[None, None, None]:
         """A block that writes all or nothing; other writers wait.
 
         Args:
             wait_s: how long to wait for another one, if not as long as usual.
+
+        Raises:
+            GalleryError: it is of another model than when it was opened.
         """
-        return transaction(self._db, wait_s=wait_s)
+        with transaction(self._db, wait_s=wait_s):
+            self._require_same_space()
+            yield
 
     def head(self) -> Head:
         """The state of the items now."""
@@ -265,6 +278,18 @@ class Store:
         if broken is not None:
             problems.append(f"entry {broken} of the log does not follow from the one before")
         return problems
+
+    def _space(self) -> Space:
+        row = self._db.execute("SELECT fingerprint, dim, similarity FROM gallery").fetchone()
+        return Space(*row)
+
+    def _require_same_space(self) -> None:
+        now = self._space()
+        if now != self.space:
+            raise GalleryError(
+                f"{self.path.parent} must be of the model {self.space.fingerprint}. Got one that "
+                f"was taken over to {now.fingerprint} meanwhile. Open it again with that model."
+            )
 
     def _column(self, query: str, *values: str | int) -> list[Any]:
         return [value for (value,) in self._db.execute(query, values)]

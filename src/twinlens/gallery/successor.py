@@ -1,0 +1,73 @@
+"""Templates by another model, beside those of now, in the tables of a gallery."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from twinlens.gallery.changes import changed, store_templates
+from twinlens.gallery.entries import Space, Vectors
+
+
+class Successor:
+    """The model that is to follow, inside transactions and snapshots that are open."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def begin(self, space: Space) -> None:
+        """Go on with this space; what was brought for another is given up."""
+        row = self._db.execute("SELECT fingerprint, dim, similarity FROM successor").fetchone()
+        if row is not None and Space(*row) == space:
+            return
+        self._clear()
+        self._db.execute(
+            "INSERT INTO successor VALUES (1, ?, ?, ?)",
+            (space.fingerprint, space.dim, space.similarity),
+        )
+
+    def missing(self) -> int:
+        """How many items it has no template of."""
+        return self._db.execute(
+            "SELECT count(*) FROM item WHERE id NOT IN (SELECT item FROM successor_template)"
+        ).fetchone()[0]
+
+    def waiting(self, *, after: int, most: int) -> list[int]:
+        """Numbers of these above one, ascending."""
+        rows = self._db.execute(
+            "SELECT id FROM item WHERE id > ? AND id NOT IN (SELECT item FROM successor_template) "
+            "ORDER BY id LIMIT ?",
+            (after, most),
+        )
+        return [item for (item,) in rows]
+
+    def bring(self, ids: Sequence[int], vectors: Vectors) -> None:
+        """Store templates of items, [n, dim]; of those that are gone, nothing."""
+        rows = self._db.execute(
+            "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(ids)),),
+        )
+        there = {item for (item,) in rows}
+        kept = [place for place, item in enumerate(ids) if item in there]
+        store_templates(
+            self._db, "successor_template", [ids[place] for place in kept], vectors[kept]
+        )
+
+    def succeed(self) -> None:
+        """Put its templates in the place of all that are there."""
+        (fingerprint, dim, similarity) = self._db.execute(
+            "SELECT fingerprint, dim, similarity FROM successor"
+        ).fetchone()
+        self._db.execute("DELETE FROM template")
+        self._db.execute("INSERT INTO template SELECT * FROM successor_template")
+        self._db.execute(
+            "UPDATE gallery SET fingerprint = ?, dim = ?, similarity = ?",
+            (fingerprint, dim, similarity),
+        )
+        changed(self._db, "migrate", {"model": fingerprint})
+        self._clear()
+
+    def _clear(self) -> None:
+        self._db.execute("DELETE FROM successor_template")
+        self._db.execute("DELETE FROM successor")
