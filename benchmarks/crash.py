@@ -1,13 +1,14 @@
 """Kills at random moments: does a gallery hold what it reported, and nothing else?
 
-A process adds, removes and rebuilds at random and says what it is about to do and, once that has
-returned, that it is done. It is killed with SIGKILL at a random moment, and the gallery is opened
-again, each time, and held to what was said.
+A process adds, removes, rebuilds and goes over to another model at random, and says what it is about
+to do and, once that has returned, that it is done. It is killed with SIGKILL at a random moment, and
+the gallery is opened again, each time, and held to what was said.
 
 * `lost_items`: reported as added (and not as removed), and not there.
 * `ghost_items`: there, though never added or reported as removed.
 * `broken_batches`: kills after which an unfinished batch is there in part.
-* `failed_checks`: kills after which `verify` finds anything, or an item does not find itself.
+* `failed_checks`: kills after which `verify` finds anything, a template is of another model than
+  the gallery, or an item does not find itself.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ import numpy as np
 
 from benchmarks.data import ROOT
 from benchmarks.record import Metric, Options, Result
-from twinlens.gallery import Entry, Gallery, Space, index
+from twinlens.gallery import Entry, Gallery, Migration, Space, index
 from twinlens.types import FloatArray
 
 KILLS, QUICK_KILLS = 200, 5
 DIM = 32
+SPACES = (Space("f" * 16, DIM, "inner_product"), Space("e" * 16, DIM - 8, "inner_product"))
+"""Of two models, between which it goes over."""
 EXACT_VALUES = 1000 * DIM
 """So that the graph is killed at work, too."""
 LARGEST_BATCH = 300
@@ -55,7 +58,7 @@ def run(options: Options) -> Result:
     tally = Tally()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "gallery"
-        Gallery.create(folder, Space("f" * 16, DIM, "inner_product"), log_searches=False).close()
+        Gallery.create(folder, SPACES[0], log_searches=False).close()
         there: set[int] = set()
         for seed in range(kills):
             there = judge(folder, there, killed(folder, seed), tally)
@@ -103,9 +106,13 @@ def judge(folder: Path, before: set[int], said: Sequence[str], tally: Tally) -> 
         tally.ghosts += len(found - (sure | maybe))
         tally.broken += found not in (sure, maybe)
         some = sorted(found)[:: max(1, len(found) // SAMPLE)]
-        hits = gallery.search(vectors(some), 1)
+        templates = vectors(some, gallery.space)
+        hits = gallery.search(templates, 1)
         itself = [int(row[0].item.entry.content) for row in hits] == some
-        tally.failed += bool(gallery.verify().problems) or not itself
+        known = gallery.known([str(number) for number in some])
+        stored = gallery.vectors([known[str(number)] for number in some])
+        agree = gallery.space in SPACES and np.array_equal(stored, templates)
+        tally.failed += bool(gallery.verify().problems) or not (itself and agree)
     action = unfinished.split()[0]
     tally.interrupted[action] = tally.interrupted.get(action, 0) + 1
     return found
@@ -120,27 +127,29 @@ def after(there: set[int], operation: str) -> set[int]:
     return there - set(numbers) if action == "remove" else there
 
 
-def vectors(numbers: Sequence[int]) -> FloatArray:
-    """Templates, each a function of its number alone. [n, DIM] float32."""
-    drawn = [np.random.default_rng(number).normal(size=DIM) for number in numbers]
-    table = np.array(drawn, np.float32).reshape(-1, DIM)
+def vectors(numbers: Sequence[int], space: Space) -> FloatArray:
+    """Templates, each a function of its number and the model. [n, dim] float32."""
+    drawn = [np.random.default_rng(number).normal(size=space.dim) for number in numbers]
+    table = np.array(drawn, np.float32).reshape(-1, space.dim)
     return table / np.linalg.norm(table, axis=1, keepdims=True)
 
 
 def work(folder: Path, seed: int) -> None:
-    """Add, remove, rebuild and open anew until killed."""
+    """Add, remove, rebuild, migrate and open anew until killed."""
     index.EXACT_VALUES = EXACT_VALUES
     rng = np.random.default_rng(seed)
     gallery = Gallery.open(folder)
     number = 1 + max((entry.details["items"][-1] for entry in _adds(gallery)), default=0)
     while True:
-        action: Any = rng.choice(["add", "add", "remove", "rebuild", "open"])
+        action: Any = rng.choice(["add", "add", "remove", "rebuild", "migrate", "open"])
         ids = gallery.ids()
         if action == "add" and len(ids) < MOST_ITEMS:
             last = number + int(rng.integers(1, LARGEST_BATCH))
             say("add", number, last)
             batch = range(number, last)
-            gallery.add(vectors(batch), [Entry(str(n), f"who {n // 3}") for n in batch])
+            gallery.add(
+                vectors(batch, gallery.space), [Entry(str(n), f"who {n // 3}") for n in batch]
+            )
             number = last
         elif action == "remove":
             chosen = rng.permutation(ids)[: int(rng.integers(0, LARGEST_BATCH))].tolist()
@@ -149,11 +158,25 @@ def work(folder: Path, seed: int) -> None:
         elif action == "rebuild":
             say("rebuild")
             gallery.rebuild()
+        elif action == "migrate":
+            say("migrate")
+            migrate(folder, SPACES[gallery.space == SPACES[0]])
+            gallery.close()
+            gallery = Gallery.open(folder)
         else:
             say("open")
             gallery.close()
             gallery = Gallery.open(folder)
         say("done")
+
+
+def migrate(folder: Path, space: Space) -> None:
+    """Take the gallery over to another model, some items at a time."""
+    with Migration(folder, space) as migration:
+        while items := migration.waiting(after=0, most=LARGEST_BATCH):
+            numbers = [int(item.entry.content) for item in items]
+            migration.bring([item.id for item in items], vectors(numbers, space))
+        migration.finish()
 
 
 def _adds(gallery: Gallery) -> list[Any]:

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.crash import DIM, Tally, after, judge, vectors
-from twinlens.gallery import Entry, Gallery, Space
+from benchmarks.crash import SPACES, Tally, after, judge, vectors
+from twinlens.gallery import Entry, Gallery
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A gallery of 0 to 9."""
-    space = Space("f" * 16, DIM, "inner_product")
-    with Gallery.create(tmp_path / "g", space, log_searches=False) as gallery:
-        gallery.add(vectors(range(10)), [Entry(str(n)) for n in range(10)])
+    with Gallery.create(tmp_path / "g", SPACES[0], log_searches=False) as gallery:
+        gallery.add(vectors(range(10), SPACES[0]), [Entry(str(n)) for n in range(10)])
     return tmp_path / "g"
 
 
