@@ -1,8 +1,8 @@
 """Kills at random moments: does a gallery hold what it reported, and nothing else?
 
-A process adds, removes, rebuilds and goes over to another model at random, and says what it is about
-to do and, once that has returned, that it is done. It is killed with SIGKILL at a random moment, and
-the gallery is opened again, each time, and held to what was said.
+A process adds, removes, rebuilds and goes over to another model at random, and says what it is
+about to do and, once that has returned, that it is done. It is killed with SIGKILL at a random
+moment, and the gallery is opened again, each time, and held to what was said.
 
 * `lost_items`: reported as added (and not as removed), and not there.
 * `ghost_items`: there, though never added or reported as removed.
