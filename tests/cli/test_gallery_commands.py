@@ -259,6 +259,40 @@ def test_a_gallery_follows_a_new_model(
     assert (code, facts["items"], facts["problems"]) == (0, 47, [])
 
 
+def test_an_encrypted_gallery_takes_its_key_everywhere(
+    run: Run,
+    calibrated: Path,
+    strangers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("cryptography")
+    key, place = tmp_path / "key", tmp_path / "g"
+    query = next(strangers.rglob("*.png"))
+    assert run("gallery", "key", key)[0] == 0
+    assert run("gallery", "create", place, calibrated, "--key", key)[0] == 0
+    assert run("gallery", "add", place, calibrated, strangers, "--key", key)[0] == 0
+    commands = (
+        ("search", calibrated, place, query),
+        ("identify", calibrated, place, query, "--fpir", 0.5),
+        ("gallery", "list", place),
+        ("gallery", "stats", place),
+        ("gallery", "verify", place),
+        ("gallery", "rebuild", place),
+        ("gallery", "log", place),
+        ("gallery", "export", place, tmp_path / "out"),
+        ("gallery", "import", place, tmp_path / "out"),
+        ("gallery", "remove", place, "--id", 1),
+    )
+    for command in commands:
+        code, _, err = run(*command)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "--key" in err
+        assert run(*command, "--key", key)[0] in (0, 1)
+    monkeypatch.setenv("TWINLENS_GALLERY_KEY", str(key))
+    assert run("gallery", "verify", place, "--json")[1]["items"] == 47
+
+
 def test_another_models_gallery_and_bad_use_are_one_clear_line(
     run: Run, calibrated: Path, other: Path, gallery: Path, strangers: Path, tmp_path: Path
 ) -> None:

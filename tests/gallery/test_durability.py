@@ -130,7 +130,7 @@ with Gallery.open(sys.argv[1]) as gallery:
 def test_an_index_that_cannot_be_written_costs_time_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, cached: object) -> None:
+    def full(path: Path, *rest: object) -> None:
         raise WriteError(f"{path} must be writable. Got: No space left on device.")
 
     with monkeypatch.context() as patched:

@@ -12,15 +12,17 @@ from twinlens.bundle import Bundle
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
+    KeyFile,
     Model,
     Plugins,
     WhereTexts,
+    cipher_of,
     load_plugins,
     pairs_of,
 )
 from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
-from twinlens.gallery import Gallery, Item, export_gallery, import_gallery
+from twinlens.gallery import Gallery, Item, export_gallery, import_gallery, write_key
 from twinlens.plain import to_plain
 from twinlens.tasks.gallery import create_gallery, enrol, open_gallery
 from twinlens.tasks.migrate import migrate
@@ -36,6 +38,15 @@ gallery_app = typer.Typer(
 )
 
 
+@gallery_app.command("key")
+def key_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="New file to write it to.")],
+) -> None:
+    """Make a key for encrypted galleries. Whoever loses it loses their templates."""
+    write_key(file)
+    typer.echo(f"{file}: a new key, which only you can read. Keep it apart from the gallery.")
+
+
 @gallery_app.command("create")
 def create(
     gallery: Annotated[Path, typer.Argument(metavar="GALLERY", help="Folder to make.")],
@@ -45,11 +56,13 @@ def create(
         bool, typer.Option(help="Log each search too, not only what is added and removed.")
     ] = True,
     plugin: Plugins = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an empty gallery for a model."""
+    """Make an empty gallery for a model; with a key, its templates are encrypted."""
     load_plugins(plugin)
-    with create_gallery(gallery, Bundle.load(model), log_searches=log_searches) as made:
+    bundle, cipher = Bundle.load(model), cipher_of(key)
+    with create_gallery(gallery, bundle, log_searches=log_searches, cipher=cipher) as made:
         facts = {"gallery": str(gallery), **to_plain(made.space), "log_searches": log_searches}
     _tell(facts, f"{gallery}: an empty gallery for the model {facts['fingerprint']}.", as_json)
 
@@ -71,13 +84,18 @@ def add(
         typer.Option(help="Metadata of all of them, as colour=red. May be repeated."),
     ] = None,
     plugin: Plugins = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Enrol inputs. Exits 1 when some cannot be read; the others are enrolled."""
     load_plugins(plugin)
     bundle = Bundle.load(model)
     labels = pairs_of(label, "--label")
-    with open_gallery(gallery, bundle) as opened, counting("embedding") as progress:
+    cipher = cipher_of(key)
+    with (
+        open_gallery(gallery, bundle, cipher=cipher) as opened,
+        counting("embedding") as progress,
+    ):
         done = enrol(opened, bundle, paths, identity=identity, labels=labels, progress=progress)
     facts = {
         "gallery": str(gallery),
@@ -104,6 +122,7 @@ def remove(
     ] = None,
     identity: Annotated[str | None, typer.Option(help="All items of this identity.")] = None,
     where: WhereTexts = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Remove items and every trace of them. Exits 1 while another process keeps traces."""
@@ -113,7 +132,7 @@ def remove(
             "gallery remove must be told what to remove by one of --id, --identity and --where. "
             "Got none or several. Name one."
         )
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         chosen = id or opened.ids(identity=identity, where=texts).tolist()
         done = opened.remove(chosen) if chosen else None
     removed = list(done.ids) if done else []
@@ -134,10 +153,11 @@ def list_items(
     where: WhereTexts = None,
     after: Annotated[int, typer.Option(help="Only items with greater numbers.")] = 0,
     limit: Annotated[int, typer.Option(min=1, help="Items at most.")] = 100,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """List items: number, identity, where each came from, metadata."""
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         ids = opened.ids(identity=identity, where=pairs_of(where, "--where"))
         ids = ids[ids > after]
         items = opened.items(ids[:limit])
@@ -156,10 +176,11 @@ def show_log(
     gallery: GalleryFolder,
     *,
     limit: Annotated[int, typer.Option(min=1, help="Newest entries at most.")] = 100,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Who was enrolled, removed and searched, and when: items by number, identities as hashes."""
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         entries = opened.log(newest=limit)
     if as_json:
         typer.echo(json.dumps(to_plain(entries)))
@@ -170,9 +191,12 @@ def show_log(
 
 
 @gallery_app.command("stats")
-def stats(gallery: GalleryFolder, *, as_json: AsJson = False) -> None:
+def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = False) -> None:
     """How much a gallery holds, how it is searched, and how large it is."""
-    with counting("indexing") as progress, Gallery.open(gallery, progress=progress) as opened:
+    with (
+        counting("indexing") as progress,
+        Gallery.open(gallery, progress=progress, cipher=cipher_of(key)) as opened,
+    ):
         found = opened.stats()
     templates = ", ".join(f"{count:,} with {number}" for number, count in found.templates)
     lines = [
@@ -193,12 +217,13 @@ def verify(
     removed: Annotated[
         int | None, typer.Option(help="Check instead that nothing of this removed item is left.")
     ] = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Check store, log and index against one another, and what a search finds. Exits 1 if not well.
     """  # fmt: skip
     facts: dict[str, Any]
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         if removed is not None:
             problems = opened.verify_removed(removed)
             facts = {"removed": removed, "problems": problems}
@@ -221,11 +246,11 @@ def verify(
 
 
 @gallery_app.command("rebuild")
-def rebuild(gallery: GalleryFolder, *, as_json: AsJson = False) -> None:
+def rebuild(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = False) -> None:
     """Make the index anew from the store."""
     with (
         counting("indexing") as progress,
-        Gallery.open(gallery, progress=progress) as opened,
+        Gallery.open(gallery, progress=progress, cipher=cipher_of(key)) as opened,
     ):
         count = opened.rebuild()
     _tell(
@@ -244,15 +269,16 @@ def migrate_(
         bool, typer.Option(help="Remove items whose originals are gone or changed.")
     ] = False,
     plugin: Plugins = None,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Embed all originals by a new model, and let it follow the old one, at once. Can be cut short
     and gone on with. Exits 1, with the old model, where originals are lost.
     """
     load_plugins(plugin)
-    bundle = Bundle.load(model)
+    bundle, cipher = Bundle.load(model), cipher_of(key)
     with counting("embedding") as progress:
-        done = migrate(gallery, bundle, drop_lost=drop_lost, progress=progress)
+        done = migrate(gallery, bundle, drop_lost=drop_lost, cipher=cipher, progress=progress)
     lost = [f"item {item}: {why}" for item, why in done.lost.items()]
     lines = (
         [f"{gallery}: of the model {bundle.fingerprint} now."]
@@ -273,10 +299,11 @@ def export(
     gallery: GalleryFolder,
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     *,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Write vectors.npy and items.jsonl, which other programs read and `import` takes back."""
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         count = export_gallery(opened, out)
     facts = {"gallery": str(gallery), "out": str(out), "items": count}
     _tell(facts, f"{out}: {count:,} items of {gallery}.", as_json)
@@ -287,10 +314,11 @@ def import_(
     gallery: GalleryFolder,
     folder: Annotated[Path, typer.Argument(help="Folder that `gallery export` wrote.")],
     *,
+    key: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Enrol all that was exported from a gallery of the same model, or nothing of it."""
-    with Gallery.open(gallery) as opened:
+    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
         done = import_gallery(opened, folder)
         opened.refresh()
     facts = {"gallery": str(gallery), "added": len(done.ids), "known": len(done.known)}

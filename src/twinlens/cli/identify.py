@@ -11,9 +11,11 @@ from twinlens.bundle import Bundle
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
+    KeyFile,
     Model,
     Plugins,
     WhereTexts,
+    cipher_of,
     load_plugins,
     pairs_of,
 )
@@ -35,6 +37,7 @@ def identify_command(
     ] = FPIR,
     candidates: Annotated[int, typer.Option(min=1, help="Best identities to tell of.")] = 3,
     where: WhereTexts = None,
+    key: KeyFile = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -43,7 +46,7 @@ def identify_command(
     bundle = Bundle.load(model)
     with (
         counting("indexing") as indexing,
-        open_gallery(gallery, bundle, progress=indexing) as opened,
+        open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,
     ):
         answers = identify(
             bundle,

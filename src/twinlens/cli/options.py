@@ -10,6 +10,7 @@ import typer
 
 from twinlens.calibration import Costs, Question
 from twinlens.errors import ConfigError
+from twinlens.gallery import Cipher
 from twinlens.registry import load_plugin
 
 Model = Annotated[Path, typer.Argument(help="Folder that `twinlens train` wrote.")]
@@ -33,6 +34,14 @@ Settings = Annotated[
 
 GalleryFolder = Annotated[
     Path, typer.Argument(metavar="GALLERY", help="Folder that `twinlens gallery create` made.")
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        envvar="TWINLENS_GALLERY_KEY",
+        help="File that `twinlens gallery key` made, of an encrypted gallery.",
+    ),
 ]
 WhereTexts = Annotated[
     list[str] | None,
@@ -61,6 +70,15 @@ CostFalseNonMatch = Annotated[
 CostReview = Annotated[
     float | None, typer.Option(help="... of answering unsure and having a person look.")
 ]
+
+
+def cipher_of(key: Path | None) -> Cipher | None:
+    """What encrypts with the key of a file; None without one.
+
+    Raises:
+        ConfigError: it is no file of a key, or the package for it is missing.
+    """
+    return None if key is None else Cipher.from_file(key)
 
 
 def question_of(

@@ -12,9 +12,11 @@ from twinlens.bundle import Bundle
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
+    KeyFile,
     Model,
     Plugins,
     WhereTexts,
+    cipher_of,
     load_plugins,
     pairs_of,
 )
@@ -48,6 +50,7 @@ def search_command(
     report: Annotated[
         Path | None, typer.Option(help="HTML page with pictures; replaced if it exists.")
     ] = None,
+    key: KeyFile = None,
     plugin: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +59,7 @@ def search_command(
     bundle = Bundle.load(model)
     with (
         counting("indexing") as indexing,
-        open_gallery(gallery, bundle, progress=indexing) as opened,
+        open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,
     ):
         found = search(
             bundle,

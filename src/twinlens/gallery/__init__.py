@@ -1,5 +1,6 @@
 """A durable collection of templates: enrol, remove, search, identify."""
 
+from twinlens.gallery.cipher import Cipher, write_key
 from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats
 from twinlens.gallery.gallery import Gallery, Removed
 from twinlens.gallery.migration import Migration
@@ -8,6 +9,7 @@ from twinlens.gallery.verify import Verified
 
 __all__ = [
     "Added",
+    "Cipher",
     "Entry",
     "Gallery",
     "Hit",
@@ -19,4 +21,5 @@ __all__ = [
     "Verified",
     "export_gallery",
     "import_gallery",
+    "write_key",
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from twinlens.atomic import new_file
+from twinlens.gallery.cipher import Cipher, OpeningFile, SealingFile
 from twinlens.gallery.entries import Space
 from twinlens.gallery.index import Index
 from twinlens.gallery.store import Head
@@ -33,8 +34,8 @@ class Cached:
     head: Head
 
 
-def save(path: Path, cached: Cached) -> None:
-    """Write the file.
+def save(path: Path, cached: Cached, cipher: Cipher | None = None) -> None:
+    """Write the file, sealed but for its header where there is a key.
 
     Raises:
         WriteError: the disk is full, or the folder cannot be written to.
@@ -50,12 +51,17 @@ def save(path: Path, cached: Cached) -> None:
     with new_file(path) as file:
         hashing = _Hashing(file)
         hashing.write(_MAGIC + struct.pack("<I", len(header)) + header)
-        cached.index.write(cast(BinaryIO, hashing))
+        if cipher is None:
+            cached.index.write(cast(BinaryIO, hashing))
+        else:
+            sealing = SealingFile(cast(BinaryIO, hashing), cipher, _label(head))
+            cached.index.write(cast(BinaryIO, sealing))
+            sealing.close()
         file.write(hashing.digest.digest())
 
 
-def load(path: Path, space: Space) -> Cached | None:
-    """Read the file; None when it is missing, damaged, or of another space or version."""
+def load(path: Path, space: Space, cipher: Cipher | None = None) -> Cached | None:
+    """Read the file; None when it is missing, damaged, or of another space, version or key."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -69,7 +75,17 @@ def load(path: Path, space: Space) -> Cached | None:
         if header["space"] != to_plain(space):
             return None
         head = Head(header["change"], bytes.fromhex(header["mark"]))
-        return Cached(Index.read(file, space), head)
+        if cipher is None:
+            return Cached(Index.read(file, space), head)
+        opening = OpeningFile(file, cipher, _label(head))
+        try:
+            return Cached(Index.read(cast(BinaryIO, opening), space), head)
+        except ValueError:
+            return None
+
+
+def _label(head: Head) -> str:
+    return f"index {head.change} {head.mark.hex()}"
 
 
 def _is_whole(file: BinaryIO) -> bool:

@@ -14,13 +14,16 @@ from twinlens.data.duplicates import identity_hash
 from twinlens.data.problems import listed
 from twinlens.errors import GalleryError
 from twinlens.gallery import log
+from twinlens.gallery.cipher import Cipher
 from twinlens.gallery.entries import Added, Entry, Vectors
 
 VECTOR = np.dtype("<f4")
 """How a number of a template is stored."""
 
 
-def add(db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors) -> Added:
+def add(
+    db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors, cipher: Cipher | None
+) -> Added:
     """Store what is not there yet. [n], [n, dim].
 
     Raises:
@@ -50,7 +53,7 @@ def add(db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors) -> A
         ],
     )
     rows = np.asarray(vectors)
-    store_templates(db, "template", ids, rows[[place for place, _ in fresh]])
+    store_templates(db, "template", ids, rows[[place for place, _ in fresh]], cipher)
     db.executemany(
         "INSERT INTO label VALUES (?, ?, ?)",
         [(key, value, item) for item, e in new for key, value in e.metadata.items()],
@@ -60,15 +63,27 @@ def add(db: sqlite3.Connection, entries: Sequence[Entry], vectors: Vectors) -> A
 
 
 def store_templates(
-    db: sqlite3.Connection, table: str, ids: Sequence[int], vectors: Vectors
+    db: sqlite3.Connection,
+    table: str,
+    ids: Sequence[int],
+    vectors: Vectors,
+    cipher: Cipher | None,
 ) -> None:
-    """Write templates with their checksums. [n], [n, dim]."""
-    rows = np.ascontiguousarray(vectors, VECTOR)
-    blobs = [row.tobytes() for row in rows]
+    """Write templates with their checksums, sealed where there is a key. [n], [n, dim]."""
+    blobs = [row.tobytes() for row in np.ascontiguousarray(vectors, VECTOR)]
+    if cipher is not None:
+        blobs = [
+            cipher.seal(blob, template_label(item)) for item, blob in zip(ids, blobs, strict=True)
+        ]
     db.executemany(
         f"INSERT INTO {table} VALUES (?, ?, ?)",
         [(item, blob, zlib.crc32(blob)) for item, blob in zip(ids, blobs, strict=True)],
     )
+
+
+def template_label(item: int) -> str:
+    """What the sealed template of an item is bound to."""
+    return f"template {item}"
 
 
 def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:

@@ -22,6 +22,7 @@ from twinlens.atomic import WriteError, new_folder
 from twinlens.calibration import Calibration
 from twinlens.errors import DataError, GalleryError, nearest
 from twinlens.gallery import cache_file
+from twinlens.gallery.cipher import Cipher
 from twinlens.gallery.database import WAIT_S
 from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats, Vectors
 from twinlens.gallery.identification import Identification, decide
@@ -73,6 +74,7 @@ class Gallery:
         *,
         log_searches: bool = True,
         scorer: Scorer | None = None,
+        cipher: Cipher | None = None,
     ) -> Gallery:
         """Make an empty gallery.
 
@@ -81,13 +83,15 @@ class Gallery:
             space: of the model whose embeddings it is for.
             log_searches: whether each search is logged, too, which takes a write to the disk.
             scorer: the model, where only its own comparator can compare.
+            cipher: encrypts templates and index with its key; it takes the same to open it.
+                Identities, sources and metadata are not encrypted.
 
         Raises:
             WriteError: something is at `path`, or it cannot be written to.
         """
         with new_folder(Path(path)) as folder:
-            Store.create(folder / NAME, space, logs_searches=log_searches)
-        return cls.open(path, scorer=scorer)
+            Store.create(folder / NAME, space, logs_searches=log_searches, cipher=cipher)
+        return cls.open(path, scorer=scorer, cipher=cipher)
 
     @classmethod
     def open(
@@ -98,6 +102,7 @@ class Gallery:
         scorer: Scorer | None = None,
         wait_s: float = WAIT_S,
         progress: Progress | None = None,
+        cipher: Cipher | None = None,
     ) -> Gallery:
         """Open a gallery that exists.
 
@@ -107,12 +112,13 @@ class Gallery:
             scorer: the model, where only its own comparator can compare.
             wait_s: how long to wait for another writer.
             progress: told of (templates taken up, all) while the index is made.
+            cipher: with its key, where it is encrypted.
 
         Raises:
-            GalleryError: it is missing, damaged, or of another model.
+            GalleryError: it is missing, damaged, or of another model or key.
         """
         path = Path(path)
-        store = Store(path / NAME, wait_s=wait_s)
+        store = Store(path / NAME, wait_s=wait_s, cipher=cipher)
         made_with = store.space.fingerprint
         if fingerprint is not None and fingerprint != made_with:
             store.close()

@@ -63,7 +63,7 @@ class LiveIndex:
             cached = self.now()
             count, on_disk = len(cached.index), self._on_disk
             if on_disk is None or count - on_disk >= min(_UNSAVED, 1 + on_disk // 10):
-                cache_file.save(self._file, cached)
+                cache_file.save(self._file, cached, self._store.cipher)
                 self._on_disk = count
 
     def rebuild(self) -> int:
@@ -80,7 +80,7 @@ class LiveIndex:
     def _started(self, cached: Cached | None) -> Cached:
         """What to go on from: the index in memory, else the file, else nothing."""
         if cached is None:
-            cached = cache_file.load(self._file, self._store.space)
+            cached = cache_file.load(self._file, self._store.space, self._store.cipher)
             self._on_disk = None if cached is None else len(cached.index)
         if cached is None or not self._store.has_been(cached.head):
             self._on_disk = None

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from twinlens.errors import GalleryError
 from twinlens.gallery import cache_file
+from twinlens.gallery.cipher import Cipher
 from twinlens.gallery.database import WAIT_S
 from twinlens.gallery.entries import Item, Space, Vectors
 from twinlens.gallery.store import NAME, Store
@@ -27,14 +28,22 @@ class Migration:
         path: of the gallery.
         space: of the new model.
         wait_s: how long to wait for another writer.
+        cipher: with the key of the gallery, where it is encrypted.
 
     Raises:
         GalleryError: it is no gallery, is damaged, or is of that model already.
     """
 
-    def __init__(self, path: Path | str, space: Space, *, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        space: Space,
+        *,
+        wait_s: float = WAIT_S,
+        cipher: Cipher | None = None,
+    ) -> None:
         self.path = Path(path)
-        self._store = Store(self.path / NAME, wait_s=wait_s)
+        self._store = Store(self.path / NAME, wait_s=wait_s, cipher=cipher)
         try:
             if self._store.space == space:
                 raise GalleryError(

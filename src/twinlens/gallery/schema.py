@@ -56,6 +56,7 @@ CREATE TRIGGER log_is_not_cut BEFORE DELETE ON log
 """
 
 _VERSION_2 = """
+ALTER TABLE gallery ADD COLUMN key_check BLOB;  -- NULL: templates are not encrypted
 CREATE TABLE successor (  -- the model whose templates are to replace those of now
     one INTEGER PRIMARY KEY CHECK (one = 1),
     fingerprint TEXT NOT NULL,

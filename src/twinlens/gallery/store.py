@@ -14,7 +14,8 @@ import numpy as np
 
 from twinlens.errors import GalleryError
 from twinlens.gallery import changes, log
-from twinlens.gallery.changes import VECTOR
+from twinlens.gallery.changes import VECTOR, template_label
+from twinlens.gallery.cipher import Cipher, require_key
 from twinlens.gallery.database import (
     WAIT_S,
     connect,
@@ -57,12 +58,13 @@ class Store:
     Args:
         path: of the file.
         wait_s: how long to wait for another writer.
+        cipher: with its key, where its templates are encrypted.
 
     Raises:
-        GalleryError: it is missing, damaged, or of another kind or version.
+        GalleryError: it is missing, damaged, of another kind or version, or of another key.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S) -> None:
+    def __init__(self, path: Path, *, wait_s: float = WAIT_S, cipher: Cipher | None = None) -> None:
         if not path.is_file():
             raise GalleryError(
                 f"{path.parent} must be a gallery. Got no {path.name} in it. Correct the path, or "
@@ -75,22 +77,34 @@ class Store:
                 require_whole_log(self._db, path)
                 migrate(self._db, path)
                 self.space = self._space()
-                (logs,) = self._db.execute("SELECT logs_searches FROM gallery").fetchone()
+                logs, check = self._db.execute(
+                    "SELECT logs_searches, key_check FROM gallery"
+                ).fetchone()
+                require_key(path.parent, cipher, check)
         except BaseException:
             self.close()
             raise
         self.logs_searches = bool(logs)
-        self.successor = Successor(self._db)
+        self.cipher = cipher
+        self.successor = Successor(self._db, cipher)
 
     @classmethod
-    def create(cls, path: Path, space: Space, *, logs_searches: bool) -> None:
+    def create(
+        cls, path: Path, space: Space, *, logs_searches: bool, cipher: Cipher | None = None
+    ) -> None:
         """Make the file of an empty gallery."""
         with closing(connect(path)) as db, explained(path):
             make(db, path)
             with transaction(db):
                 db.execute(
-                    "INSERT INTO gallery VALUES (1, ?, ?, ?, ?, 1)",
-                    (space.fingerprint, space.dim, space.similarity, logs_searches),
+                    "INSERT INTO gallery VALUES (1, ?, ?, ?, ?, 1, ?)",
+                    (
+                        space.fingerprint,
+                        space.dim,
+                        space.similarity,
+                        logs_searches,
+                        None if cipher is None else cipher.check(),
+                    ),
                 )
                 log.append(db, "create", {"model": space.fingerprint})
 
@@ -150,7 +164,7 @@ class Store:
         Raises:
             GalleryError: the same content is there, or comes twice, as two identities; names all.
         """
-        return changes.add(self._db, entries, vectors)
+        return changes.add(self._db, entries, vectors, self.cipher)
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove items that are there, inside the transaction that is open."""
@@ -233,16 +247,23 @@ class Store:
         )
         size = self.space.dim * VECTOR.itemsize
         while part := rows.fetchmany(_AT_ONCE):
-            for item, blob, checksum in part:
-                if len(blob) != size or zlib.crc32(blob) != checksum:
+            blobs = [
+                self._opened(item, blob) if zlib.crc32(blob) == checksum else None
+                for item, blob, checksum in part
+            ]
+            for (item, *_), blob in zip(part, blobs, strict=True):
+                if blob is None or len(blob) != size:
                     raise GalleryError(
                         f"The templates in {self.path} must be as they were stored. Got other "
                         f"bytes in that of item {item}. Remove it by its number (twinlens gallery "
                         "remove --id) and add it again, or restore the folder from a copy."
                     )
-            joined = np.frombuffer(b"".join([blob for _, blob, _ in part]), VECTOR)
+            joined = np.frombuffer(b"".join([blob for blob in blobs if blob is not None]), VECTOR)
             ids = np.array([item for item, _, _ in part], np.int64)
             yield ids, joined.reshape(len(part), self.space.dim)
+
+    def _opened(self, item: int, blob: bytes) -> bytes | None:
+        return blob if self.cipher is None else self.cipher.open(blob, template_label(item))
 
     def removed_since(self, change: int) -> IntArray:
         """Numbers of the items removed after a change, ascending."""

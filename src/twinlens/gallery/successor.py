@@ -7,14 +7,16 @@ import sqlite3
 from collections.abc import Sequence
 
 from twinlens.gallery.changes import changed, store_templates
+from twinlens.gallery.cipher import Cipher
 from twinlens.gallery.entries import Space, Vectors
 
 
 class Successor:
     """The model that is to follow, inside transactions and snapshots that are open."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, cipher: Cipher | None) -> None:
         self._db = db
+        self._cipher = cipher
 
     def begin(self, space: Space) -> None:
         """Go on with this space; what was brought for another is given up."""
@@ -50,9 +52,8 @@ class Successor:
         )
         there = {item for (item,) in rows}
         kept = [place for place, item in enumerate(ids) if item in there]
-        store_templates(
-            self._db, "successor_template", [ids[place] for place in kept], vectors[kept]
-        )
+        chosen = [ids[place] for place in kept]
+        store_templates(self._db, "successor_template", chosen, vectors[kept], self._cipher)
 
     def succeed(self) -> None:
         """Put its templates in the place of all that are there."""

@@ -43,7 +43,7 @@ def verify(store: Store, cached: Cached, folder: Path) -> Verified:
     """
     problems = store.problems()
     problems += _differences(store, cached, "the index")
-    on_disk = cache_file.load(folder / cache_file.NAME, store.space)
+    on_disk = cache_file.load(folder / cache_file.NAME, store.space, store.cipher)
     if on_disk is not None and on_disk.head == cached.head:
         problems += _differences(store, on_disk, "the index on disk")
     index = cached.index
@@ -65,7 +65,7 @@ def verify_removed(store: Store, item: int, folder: Path) -> list[str]:
         there = bool(store.items([item]))
         return [f"item {item} {'is still there' if there else 'never was there'}"]
     left: list[str] = []
-    on_disk = cache_file.load(folder / cache_file.NAME, store.space)
+    on_disk = cache_file.load(folder / cache_file.NAME, store.space, store.cipher)
     if on_disk is not None and on_disk.head.change < change:
         left.append("the index on disk is older than the removal; rebuild it")
     if not store.erase():

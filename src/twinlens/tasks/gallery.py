@@ -11,7 +11,7 @@ from twinlens.data.cache import Progress
 from twinlens.data.duplicates import content_hash
 from twinlens.data.manifest import read_examples
 from twinlens.errors import DataError
-from twinlens.gallery import Entry, Gallery, Space
+from twinlens.gallery import Cipher, Entry, Gallery, Space
 from twinlens.gallery.entries import Similarity
 from twinlens.tasks.readable import embed_readable
 from twinlens.types import Example
@@ -46,23 +46,37 @@ def space_of(bundle: Bundle) -> Space:
     return Space(bundle.fingerprint, bundle.siamese.dim, similarity)
 
 
-def create_gallery(path: Path, bundle: Bundle, *, log_searches: bool = True) -> Gallery:
-    """An empty gallery for a model.
+def create_gallery(
+    path: Path, bundle: Bundle, *, log_searches: bool = True, cipher: Cipher | None = None
+) -> Gallery:
+    """An empty gallery for a model; with a cipher, its templates are encrypted.
 
     Raises:
         WriteError: something is at `path`, or it cannot be written to.
     """
-    return Gallery.create(path, space_of(bundle), log_searches=log_searches, scorer=bundle.siamese)
+    return Gallery.create(
+        path, space_of(bundle), log_searches=log_searches, scorer=bundle.siamese, cipher=cipher
+    )
 
 
-def open_gallery(path: Path, bundle: Bundle, *, progress: Progress | None = None) -> Gallery:
+def open_gallery(
+    path: Path,
+    bundle: Bundle,
+    *,
+    progress: Progress | None = None,
+    cipher: Cipher | None = None,
+) -> Gallery:
     """A gallery, to be used with the model it was made with.
 
     Raises:
-        GalleryError: it is missing, damaged, or of another model.
+        GalleryError: it is missing, damaged, or of another model or key.
     """
     return Gallery.open(
-        path, fingerprint=bundle.fingerprint, scorer=bundle.siamese, progress=progress
+        path,
+        fingerprint=bundle.fingerprint,
+        scorer=bundle.siamese,
+        progress=progress,
+        cipher=cipher,
     )
 
 

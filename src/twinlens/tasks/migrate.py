@@ -9,7 +9,7 @@ from twinlens.bundle import Bundle
 from twinlens.data.cache import Progress
 from twinlens.data.duplicates import content_hash
 from twinlens.errors import DataError
-from twinlens.gallery import Item, Migration
+from twinlens.gallery import Cipher, Item, Migration
 from twinlens.tasks.gallery import BATCH, space_of
 from twinlens.tasks.readable import embed_readable
 
@@ -31,7 +31,12 @@ class Migrated:
 
 
 def migrate(
-    path: Path, bundle: Bundle, *, drop_lost: bool = False, progress: Progress | None = None
+    path: Path,
+    bundle: Bundle,
+    *,
+    drop_lost: bool = False,
+    cipher: Cipher | None = None,
+    progress: Progress | None = None,
 ) -> Migrated:
     """Embed all that a gallery holds by another model, and let it follow the one of now.
 
@@ -42,6 +47,7 @@ def migrate(
         path: of the gallery.
         bundle: the new model.
         drop_lost: remove items whose originals are gone or changed, instead of giving up.
+        cipher: with the key of the gallery, where it is encrypted.
         progress: told of (items embedded, items that were missing).
 
     Raises:
@@ -49,7 +55,7 @@ def migrate(
     """
     lost: dict[int, str] = {}
     embedded = 0
-    with Migration(path, space_of(bundle)) as migration:
+    with Migration(path, space_of(bundle), cipher=cipher) as migration:
         total = migration.missing()
         after = 0
         while True:
