@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -206,19 +206,28 @@ class Bundle:
             BundleError: the weights make NaN of it.
         """
         embeddings = np.zeros((len(inputs), self.siamese.dim), np.float32)
-        modality = self.siamese.modality
         # A value is small once prepared: many are sorted by size, so that little is padded.
-        at_once = batch_size * (_WINDOW if modality.by_value else 1)
+        at_once = batch_size * (_WINDOW if self.siamese.modality.by_value else 1)
         for start in range(0, len(inputs), at_once):
             part = inputs[start : start + at_once]
             arrays = [self.prepared(item) for item in part]
-            order = by_size([array.shape for array in arrays])
-            for first in range(0, len(part), batch_size):
-                rows = order[first : first + batch_size]
-                batch = modality.collate([arrays[row] for row in rows])
-                embeddings[start + rows] = self.siamese.embed(batch)
+            embeddings[start : start + len(part)] = self.embed_prepared(arrays, batch_size)
             if progress is not None:
                 progress(start + len(part), len(inputs))
+        return embeddings
+
+    def embed_prepared(self, arrays: Sequence[Array], batch_size: int = BATCH_SIZE) -> FloatArray:
+        """Embeddings of what `prepared` made, in order, those of a size together. -> [n, dim].
+
+        Raises:
+            BundleError: the weights make NaN of it.
+        """
+        embeddings = np.zeros((len(arrays), self.siamese.dim), np.float32)
+        order = by_size([array.shape for array in arrays])
+        for first in range(0, len(arrays), batch_size):
+            rows = order[first : first + batch_size]
+            batch = self.siamese.modality.collate([arrays[row] for row in rows])
+            embeddings[rows] = self.siamese.embed(batch)
         return embeddings
 
     def score(self, a: Input, b: Input) -> float:
@@ -247,13 +256,19 @@ class Bundle:
         normalised = self.normalised
         return embeddings if normalised is None else normalised.measured(embeddings)
 
-    def prepared(self, item: Input) -> Array:
+    def prepared(self, item: Input, look: Callable[[object], None] | None = None) -> Array:
         """An input as an array that can be embedded.
+
+        Args:
+            item: a path, a picture or an array.
+            look: shown what was read before it is prepared, so that it is read once.
 
         Raises:
             DataError: it cannot be read or prepared; names the file.
         """
         raw = self.raw(item)
+        if look is not None:
+            look(raw)
         try:
             return self.siamese.modality.prepare(raw)
         except DataError as error:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
-
-from twinlens.modalities.decode import read_image
 
 _SIDE = 256
 
@@ -32,16 +29,11 @@ class Quality:
     height: int
 
 
-def quality_of(path: Path) -> Quality:
-    """Measure a picture.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    picture = read_image(path)
+def quality_of(picture: Image.Image, size: int) -> Quality:
+    """Measure a picture whose file has this many bytes."""
     width, height = picture.size
     step = int(np.log(width * height) / np.log(1.1))
-    return Quality(step, _sharpness(picture), path.stat().st_size, width, height)
+    return Quality(step, _sharpness(picture), size, width, height)
 
 
 def _sharpness(picture: Image.Image) -> float:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL.Image import Image
+
 from twinlens.bundle import Bundle
 from twinlens.calibration import IdentificationPoint
 from twinlens.data.cache import Progress
@@ -140,10 +142,20 @@ def _take_up(
         gallery.remove(gone)
     fresh = [(content, places[0]) for content, places in paths.items() if content not in known]
     refs = [str(path) for _, path in fresh]
-    for part in embed_readable(bundle, refs, at_once=_BATCH):
+    quality: dict[str, Quality] = {}
+
+    def look(ref: str, picture: object) -> None:
+        assert isinstance(picture, Image)  # `read_inputs` has named pictures only
+        quality[ref] = quality_of(picture, Path(ref).stat().st_size)
+
+    for part in embed_readable(bundle, refs, at_once=_BATCH, look=look):
         problems += part.problems
-        entries = [_entry(*fresh[place]) for place in part.places]
+        entries = [
+            Entry(fresh[place][0], source=refs[place], metadata=_texts(quality[refs[place]]))
+            for place in part.places
+        ]
         gallery.add(part.vectors, entries)
+        quality.clear()
         if progress is not None:
             progress(part.done, len(fresh))
     there = gallery.known(list(paths))
@@ -152,10 +164,8 @@ def _take_up(
     return len(fresh)
 
 
-def _entry(content: str, path: Path) -> Entry:
-    quality = quality_of(path)
-    texts = {name: str(getattr(quality, name)) for name in Quality.__slots__}
-    return Entry(content, source=str(path), metadata=texts)
+def _texts(quality: Quality) -> dict[str, str]:
+    return {name: str(getattr(quality, name)) for name in Quality.__slots__}
 
 
 def _rule(bundle: Bundle, count: int, threshold: float | None, fpir: float) -> Rule:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from functools import partial
 
 from twinlens.bundle import BATCH_SIZE, Bundle
 from twinlens.errors import DataError
+from twinlens.modalities.base import Array
 from twinlens.types import FloatArray
 
 
@@ -30,33 +30,30 @@ class Embedded:
 
 
 def embed_readable(
-    bundle: Bundle, inputs: Sequence[str], *, at_once: int = BATCH_SIZE
+    bundle: Bundle,
+    inputs: Sequence[str],
+    *,
+    at_once: int = BATCH_SIZE,
+    look: Callable[[str, object], None] | None = None,
 ) -> Iterator[Embedded]:
-    """Embed inputs part by part, in order.
+    """Embed inputs part by part, in order; each is read once.
 
     Args:
         bundle: the model.
         inputs: paths.
         at_once: inputs of each part.
+        look: shown each input and what was read of it.
     """
     for start in range(0, len(inputs), at_once):
         part = range(start, min(start + at_once, len(inputs)))
-        try:
-            vectors = bundle.embed([inputs[place] for place in part])
-            yield Embedded(list(part), vectors, [], part.stop)
-        except DataError:
-            yield _one_by_one(bundle, inputs, part)
-
-
-def _one_by_one(bundle: Bundle, inputs: Sequence[str], part: range) -> Embedded:
-    places: list[int] = []
-    vectors: list[FloatArray] = []
-    problems: list[str] = []
-    for place in part:
-        try:
-            vectors.append(bundle.embed([inputs[place]])[0])
-            places.append(place)
-        except DataError as error:
-            problems.append(str(error))
-    table = np.array(vectors, np.float32).reshape(-1, bundle.siamese.dim)
-    return Embedded(places, table, problems, part.stop)
+        places: list[int] = []
+        arrays: list[Array] = []
+        problems: list[str] = []
+        for place in part:
+            item = inputs[place]
+            try:
+                arrays.append(bundle.prepared(item, None if look is None else partial(look, item)))
+                places.append(place)
+            except DataError as error:
+                problems.append(str(error))
+        yield Embedded(places, bundle.embed_prepared(arrays), problems, part.stop)
