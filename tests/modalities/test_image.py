@@ -83,10 +83,17 @@ def test_augmentation_leaves_the_padding_empty(background: str) -> None:
     assert changed[~mask[:, None].expand_as(changed)].abs().max() == 0
 
 
-def test_turned_classes_are_quarter_turns_of_square_pictures_only() -> None:
+def test_turned_classes_are_quarter_turns_or_mirrorings_of_frames() -> None:
     assert Image(turned_classes="on").variants == 4
     assert Image(turned_classes="off").variants == 1
     assert Image(turned_classes="on", fit="native").variants == 1
+    x = torch.arange(2 * 3 * 4.0).reshape(2, 1, 3, 4)
+    wide = Image(turned_classes="on", size=3, width=4)
+    assert wide.variants == 4
+    for kind, axes in enumerate(((), (3,), (2,), (2, 3))):
+        varied = wide.vary(x, torch.tensor([0, kind]))
+        assert torch.equal(varied[0], x[0])
+        assert torch.equal(varied[1], x.flip(axes)[1])
 
 
 def test_augmentation_does_not_change_the_fingerprint_but_preparation_does() -> None:

@@ -140,6 +140,21 @@ def quarter_turns(values: Tensor, turns: Tensor) -> Tensor:
     return turned
 
 
+def mirrorings(values: Tensor, kinds: Tensor) -> Tensor:
+    """Mirror each picture: 0 not, 1 left to right, 2 upside down, 3 both, which is a half turn.
+
+    Args:
+        values: [batch, channels, height, width].
+        kinds: [batch].
+    """
+    mirrored = values.clone()
+    for kind, axes in ((1, (3,)), (2, (2,)), (3, (2, 3))):
+        chosen = kinds == kind
+        if chosen.any():
+            mirrored[chosen] = values[chosen].flip(axes)
+    return mirrored
+
+
 def mirror(
     values: Tensor, mask: Tensor | None, *, share: float, generator: torch.Generator
 ) -> Tensor:

@@ -73,9 +73,9 @@ class Image(Modality):
         colour: "auto" takes grey when all of a sample is grey.
         background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
             a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.
-        turned_classes: whether a class turned by 90° steps is another class to learn from;
-            "auto" is "on" for drawings and "off" for photos. Without effect unless all
-            pictures become square.
+        turned_classes: whether a class turned by 90° steps is another class to learn from, or,
+            in a frame that is not square, turned by 180° and seen in a mirror, level or upright;
+            "auto" is "on" for drawings and "off" for photos. Without effect on the native size.
         rotation_deg, scale, shear, shift: half-widths of the random affine change; scale is a
             natural logarithm, shift a share of the side.
         elastic: standard deviation of the random warp in half-sides; 0 = none.
@@ -112,8 +112,7 @@ class Image(Modality):
         self.fit: Fit = fit
         self.background = background
         self.turned = turned_classes == "on"
-        square = fit != "native" and self.width == size
-        self.variants = 4 if self.turned and square else 1
+        self.variants = 4 if self.turned and fit != "native" else 1
         self._channels = 3 if colour == "rgb" else 1
         self.rotation_rad = math.radians(rotation_deg)
         self.scale, self.shear, self.shift = scale, shear, shift
@@ -217,7 +216,9 @@ class Image(Modality):
             yield warp.resample(values, affine.expand(len(values), 2, 3), None, mask)
 
     def vary(self, values: Tensor, variant: Tensor) -> Tensor:
-        return warp.quarter_turns(values, variant)
+        if self.width == self.size:
+            return warp.quarter_turns(values, variant)
+        return warp.mirrorings(values, variant)
 
     def augment(self, values: Tensor, mask: Tensor | None, generator: torch.Generator) -> Tensor:
         count, _, height, width = values.shape
