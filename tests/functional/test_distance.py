@@ -14,7 +14,6 @@ from twinlens.functional.distance import (
     euclidean_matrix,
     l2_normalise,
     negative_mask,
-    paired_cosine,
     paired_euclidean,
     positive_mask,
 )
@@ -38,14 +37,13 @@ def test_cosines_are_those_of_numpy() -> None:
         [[x @ y / np.linalg.norm(x) / np.linalg.norm(y) for y in b.numpy()] for x in a.numpy()]
     )
     np.testing.assert_allclose(cosine_matrix(a, b).numpy(), expected, rtol=1e-9)
-    np.testing.assert_allclose(paired_cosine(a, b[:3]).numpy(), expected.diagonal(), rtol=1e-9)
 
 
 def test_by_hand() -> None:
     a, b = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.0, 8.0]])
     assert paired_euclidean(a, b).item() == 5
     assert euclidean_matrix(a, b).item() == 5
-    np.testing.assert_allclose(paired_cosine(a, b).item(), 0.8, rtol=1e-6)
+    np.testing.assert_allclose(cosine_matrix(a, b).item(), 0.8, rtol=1e-6)
     np.testing.assert_allclose(l2_normalise(a).numpy(), [[0.6, 0.8]], rtol=1e-6)
 
 
@@ -57,7 +55,7 @@ def test_a_zero_row_has_no_direction() -> None:
 
 def test_gradients_are_those_of_finite_differences() -> None:
     a, b = rows(3).requires_grad_(), rows(3, seed=1).requires_grad_()
-    for function in (paired_euclidean, euclidean_matrix, paired_cosine, cosine_matrix):
+    for function in (paired_euclidean, euclidean_matrix, cosine_matrix):
         assert gradcheck(function, (a, b))
 
 

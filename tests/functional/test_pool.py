@@ -14,7 +14,6 @@ from twinlens.functional.pool import (
     downsample_mask,
     extents,
     grid_pool,
-    masked_max,
     masked_mean,
     pooling_matrix,
 )
@@ -92,7 +91,6 @@ def test_nothing_real_pools_to_zero() -> None:
     values, mask = torch.ones(1, 2, 3, 3), torch.zeros(1, 3, 3, dtype=torch.bool)
     for pooled in (grid_pool(values, mask, (2, 2)), masked_mean(values, mask)):
         assert torch.equal(pooled, torch.zeros_like(pooled))
-    assert torch.equal(masked_max(values, mask), torch.zeros(1, 2))
 
 
 @pytest.mark.parametrize("grid", [(2,), (2, 2, 2)])
@@ -117,20 +115,18 @@ def test_pooling_matrix_rows_sum_to_one(extent: int, bins: int) -> None:
 
 
 @given(height=sizes, width=sizes, down=st.integers(0, 5), right=st.integers(0, 5))
-def test_extents_masked_mean_and_max_agree_with_numpy(
+def test_extents_and_masked_mean_agree_with_numpy(
     height: int, width: int, down: int, right: int
 ) -> None:
     values, mask = canvas((height, width), (down, right), seed=down)
     assert [int(size) for size in extents(mask)] == [height, width]
     real = own(values, (height, width)).numpy()
     np.testing.assert_allclose(masked_mean(values, mask).numpy(), real.mean((2, 3)), atol=1e-5)
-    np.testing.assert_array_equal(masked_max(values, mask).numpy(), real.max((2, 3)))
 
 
-def test_masked_mean_and_max_without_mask() -> None:
+def test_masked_mean_without_mask() -> None:
     values = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
     assert masked_mean(values, None).tolist() == [[3.0]]
-    assert masked_max(values, None).tolist() == [[6.0]]
 
 
 @given(

@@ -34,11 +34,6 @@ def euclidean_matrix(a: Tensor, b: Tensor) -> Tensor:
     return square.clamp_min(EPS).sqrt().to(a.dtype)
 
 
-def paired_cosine(a: Tensor, b: Tensor) -> Tensor:
-    """Cosine similarity row by row, in [-1, 1]. [n, dim], [n, dim] -> [n]."""
-    return (l2_normalise(a) * l2_normalise(b)).sum(dim=-1)
-
-
 def cosine_matrix(a: Tensor, b: Tensor) -> Tensor:
     """All cosine similarities. [n, dim], [m, dim] -> [n, m]."""
     return l2_normalise(a) @ l2_normalise(b).T

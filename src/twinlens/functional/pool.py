@@ -6,8 +6,6 @@ Everything here depends on the example's own extent alone, so padding never chan
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -103,19 +101,6 @@ def masked_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     real = mask.flatten(1).to(values.dtype)  # [batch, places]
     total = torch.einsum("bcp,bp->bc", flat, real)
     return total / real.sum(dim=1, keepdim=True).clamp_min(1)
-
-
-def masked_max(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Maximum over the real places. [batch, channels, *axes], [batch, *axes] -> [batch, channels].
-
-    0 for an example without anything real.
-    """
-    flat = values.flatten(2)  # [batch, channels, places]
-    if mask is None:
-        return flat.amax(dim=2)
-    real = mask.flatten(1)[:, None]  # [batch, 1, places]
-    largest = flat.masked_fill(~real, -math.inf).amax(dim=2)
-    return largest.masked_fill(~real.any(dim=2), 0.0)
 
 
 def downsample_mask(mask: Tensor, stride: int) -> Tensor:
