@@ -45,6 +45,7 @@ def test_no_file_holds_a_template_and_searches_are_the_same(tmp_path: Path, kind
     with filled(tmp_path / "plain", 60) as plain, sealed(tmp_path / "g", 60) as gallery:
         expected = plain.search(vectors(range(9)), 3)
         assert gallery.stats().index == kind
+        assert (gallery.stats().encrypted, plain.stats().encrypted) == (True, False)
         for found, wanted in zip(gallery.search(vectors(range(9)), 3), expected, strict=True):
             assert [hit.score for hit in found] == [hit.score for hit in wanted]
             assert [hit.item.id for hit in found] == [hit.item.id for hit in wanted]

@@ -58,6 +58,7 @@ def test_everything_but_the_templates_stays(tmp_path: Path) -> None:
         Gallery.open(tmp_path / "g", fingerprint=SPACE.fingerprint)
     with Gallery.open(tmp_path / "g", fingerprint=NEW.fingerprint) as gallery:
         assert gallery.space == NEW
+        assert gallery.stats().waiting is None
         assert gallery.items(gallery.ids()) == before
         numbers = [int(item.entry.content) for item in before]
         assert np.array_equal(gallery.vectors(gallery.ids()), of_new(numbers))
@@ -77,6 +78,7 @@ def test_what_was_brought_is_kept_unless_it_is_for_another_model(tmp_path: Path)
         bring(migration, most=12)
     with Gallery.open(tmp_path / "g", fingerprint=SPACE.fingerprint) as gallery:
         assert gallery.search(vectors([3]), 1)[0][0].item.entry.content == "3"  # as before
+        assert gallery.stats().waiting == 8
     with Migration(tmp_path / "g", NEW) as migration:
         assert migration.missing() == 8
     with Migration(tmp_path / "g", OTHER) as migration:

@@ -205,8 +205,13 @@ def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = Fals
         f"model {found.space.fingerprint}, {found.space.dim} numbers a template, compared by "
         f"{found.space.similarity}; search: {found.index}.",
         f"store {found.store_bytes:,} bytes, index {found.index_bytes:,} bytes; "
-        f"{found.changes:,} entries in the log.",
+        f"{found.changes:,} entries in the log{'; encrypted' if found.encrypted else ''}.",
     ]
+    if found.waiting is not None:
+        lines.append(
+            f"a migration is under way: {found.waiting:,} items have yet to be embedded. Go on "
+            "with twinlens gallery migrate."
+        )
     _tell(to_plain(found), "\n".join(lines), as_json)
 
 

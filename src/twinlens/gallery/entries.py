@@ -100,6 +100,8 @@ class Stats:
         index: how it is searched: "exact", "graph" or "comparator".
         store_bytes, index_bytes: on disk.
         changes: entries of the log.
+        encrypted: whether templates and index are.
+        waiting: items that a migration under way has yet to embed; None where there is none.
     """
 
     space: Space
@@ -111,6 +113,8 @@ class Stats:
     store_bytes: int
     index_bytes: int
     changes: int
+    encrypted: bool
+    waiting: int | None
 
 
 Vectors = FloatArray

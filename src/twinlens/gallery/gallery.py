@@ -311,6 +311,8 @@ class Gallery:
             index = self._index.now().index
             identities, loose, templates = self.store.counts()
             log = self.store.log(newest=1)
+            follows = self.store.successor.space() is not None
+            waiting = self.store.successor.missing() if follows else None
         cache = self.path / cache_file.NAME
         parts = self.path.glob(f"{NAME}*")
         return Stats(
@@ -323,6 +325,8 @@ class Gallery:
             store_bytes=sum(part.stat().st_size for part in parts),
             index_bytes=cache.stat().st_size if cache.exists() else 0,
             changes=log[0].number,
+            encrypted=self.store.cipher is not None,
+            waiting=waiting,
         )
 
     def refresh(self) -> None:

@@ -20,14 +20,18 @@ class Successor:
 
     def begin(self, space: Space) -> None:
         """Go on with this space; what was brought for another is given up."""
-        row = self._db.execute("SELECT fingerprint, dim, similarity FROM successor").fetchone()
-        if row is not None and Space(*row) == space:
+        if self.space() == space:
             return
         self._clear()
         self._db.execute(
             "INSERT INTO successor VALUES (1, ?, ?, ?)",
             (space.fingerprint, space.dim, space.similarity),
         )
+
+    def space(self) -> Space | None:
+        """Of the model that is to follow; None where none is."""
+        row = self._db.execute("SELECT fingerprint, dim, similarity FROM successor").fetchone()
+        return None if row is None else Space(*row)
 
     def missing(self) -> int:
         """How many items it has no template of."""
@@ -57,16 +61,15 @@ class Successor:
 
     def succeed(self) -> None:
         """Put its templates in the place of all that are there."""
-        (fingerprint, dim, similarity) = self._db.execute(
-            "SELECT fingerprint, dim, similarity FROM successor"
-        ).fetchone()
+        space = self.space()
+        assert space is not None  # `begin` has seen to it
         self._db.execute("DELETE FROM template")
         self._db.execute("INSERT INTO template SELECT * FROM successor_template")
         self._db.execute(
             "UPDATE gallery SET fingerprint = ?, dim = ?, similarity = ?",
-            (fingerprint, dim, similarity),
+            (space.fingerprint, space.dim, space.similarity),
         )
-        changed(self._db, "migrate", {"model": fingerprint})
+        changed(self._db, "migrate", {"model": space.fingerprint})
         self._clear()
 
     def _clear(self) -> None:
