@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from twinlens.errors import ConfigError, DataError
 from twinlens.registry import Component, build
 from twinlens.tasks import mine as mining
 from twinlens.tasks.mine import mine
+from twinlens.types import Decision
 
 TEXTS = [text for _, text in questions()[:60]]
 
@@ -44,9 +46,37 @@ def test_blocks_find_what_the_whole_matrix_shows(
     assert all(pair.left < pair.right for pair in found)
 
 
-def test_groups_join_through_pairs() -> None:
-    number = mining._groups(np.array([0, 1, 5]), np.array([1, 3, 6]), 8)
-    assert number.tolist() == [0, 0, -1, 0, -1, 1, 1, -1]
+@dataclasses.dataclass
+class FromOnwards:
+    """Decides that scores are the same from one on."""
+
+    threshold: float
+    normalisation: None = None
+
+    def decide(self, score: float, question: object) -> Decision:
+        same = score >= self.threshold
+        return Decision(score, 0.5, 0.5, same, None, self.threshold, "by the threshold")
+
+
+def test_every_two_of_a_group_are_the_same(bundle: Bundle) -> None:
+    embeddings = bundle.embed(TEXTS)
+    scores = bundle.siamese.score_matrix(embeddings, embeddings)
+    threshold = float(np.quantile(scores[np.triu_indices(len(TEXTS), 1)], 0.9))
+    deciding = dataclasses.replace(bundle, calibration=cast(Any, FromOnwards(threshold)))
+    found = mine(deciding, TEXTS, most=2000)
+    groups: dict[int, set[int]] = {}
+    for pair in found:
+        assert pair.decision is not None
+        assert pair.decision.same == (pair.score >= threshold)
+        if pair.group is not None:
+            groups.setdefault(pair.group, set()).update((pair.left, pair.right))
+    assert len(groups) > 2
+    for members in groups.values():
+        chosen = sorted(members)
+        assert scores[np.ix_(chosen, chosen)].min() >= threshold - 1e-5
+    # some are the same, and in different groups: more alike to others
+    assert any(pair.decision.same and pair.group is None for pair in found if pair.decision)
+    assert sum(map(len, groups.values())) == len(set().union(*groups.values()))
 
 
 def test_an_uncalibrated_model_decides_nothing(bundle: Bundle) -> None:

@@ -38,7 +38,7 @@ def mine_command(
     with counting("embedding") as progress:
         found = mine(bundle, inputs, most=most, question=question, progress=progress)
     write_mined(out, found, inputs)
-    same = sum(pair.group is not None for pair in found)
+    same = sum(pair.decision is not None and pair.decision.same is True for pair in found)
     groups = len({pair.group for pair in found if pair.group is not None})
     facts = {
         "out": str(out),

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from twinlens.atomic import new_file
 from twinlens.bundle import Bundle, Input
 from twinlens.calibration import Question
 from twinlens.data.cache import Progress
+from twinlens.duplicates.clusters import Pair, complete_link
 from twinlens.errors import ConfigError, DataError
 from twinlens.types import Decision, FloatArray, IntArray
 
@@ -31,8 +30,8 @@ class MinedPair:
         left, right: positions, left before right.
         score: larger = more alike.
         decision: None where the model is not calibrated.
-        group: number of the group of inputs that are decided to be the same, through any number of
-            pairs; None where this pair is not.
+        group: number of the group that both are in; every two inputs of a group are decided to be
+            the same. None where this pair is not, or where either is more alike to others.
     """
 
     left: int
@@ -80,11 +79,20 @@ def mine(
         None if bundle.calibration is None else bundle.calibration.decide(float(score), question)
         for score in scores
     ]
-    same = np.array([decision is not None and decision.same is True for decision in decisions])
-    group = _groups(left[same], right[same], len(inputs))
+    same = [
+        Pair(int(a), int(b), float(score))
+        for a, b, score, decision in zip(left, right, scores, decisions, strict=True)
+        if decision is not None and decision.same
+    ]
+    # what is decided depends on the score alone: the least that is the same is the threshold
+    threshold = min((pair.score for pair in same), default=np.inf)
+    clusters = complete_link(same, embeddings, bundle.scorer, threshold=threshold)
+    group = {member: number for number, one in enumerate(clusters) for member in one.members}
+    both = [group.get(a) if group.get(a) == group.get(b) else None
+            for a, b in zip(left.tolist(), right.tolist(), strict=True)]  # fmt: skip
     return [
-        MinedPair(int(a), int(b), float(score), decision, int(group[a]) if sure else None)
-        for a, b, score, decision, sure in zip(left, right, scores, decisions, same, strict=True)
+        MinedPair(int(a), int(b), float(score), decision, number)
+        for a, b, score, decision, number in zip(left, right, scores, decisions, both, strict=True)
     ]
 
 
@@ -109,16 +117,6 @@ def _best(
             order = np.lexsort((right, left, -best))[:most]
             best, left, right = best[order], left[order], right[order]
     return best, left, right
-
-
-def _groups(left: IntArray, right: IntArray, count: int) -> IntArray:
-    """[count] number of the group of each input, the groups of pairs counted from 0."""
-    edges = coo_array((np.ones(len(left), np.bool_), (left, right)), shape=(count, count))
-    owner: IntArray = connected_components(edges, directed=False)[1]
-    used = np.unique(owner[left])
-    number = np.full(int(owner.max()) + 1, -1, np.int64)
-    number[used] = np.arange(len(used))
-    return number[owner]
 
 
 def write_mined(path: Path, pairs: Sequence[MinedPair], inputs: Sequence[str]) -> None:
