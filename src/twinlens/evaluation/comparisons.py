@@ -64,11 +64,12 @@ def score_pairs(
 ) -> FloatArray:
     """Scores of pairs of rows, gathered in chunks. [n, dim], [k], [k] -> [k]."""
     rows = max(1, _CHUNK_VALUES // embeddings.shape[1])
-    parts = [
-        scorer.score(embeddings[left[i : i + rows]], embeddings[right[i : i + rows]])
-        for i in range(0, len(left), rows)
-    ]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    # into one array: small ones kept between large ones let go would leave holes in the memory
+    scores = np.zeros(len(left), scorer.score(embeddings[:1], embeddings[:1]).dtype)
+    for start in range(0, len(left), rows):
+        part = slice(start, start + rows)
+        scores[part] = scorer.score(embeddings[left[part]], embeddings[right[part]])
+    return scores
 
 
 def _numbered(
