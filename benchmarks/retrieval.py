@@ -18,7 +18,6 @@ Source:
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,7 +35,6 @@ from benchmarks.gradients import oriented_gradients
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, trained_model
 from twinlens.assemble import build_siamese
-from twinlens.bundle import Bundle
 from twinlens.config import Config, TrainConfig, load_config
 from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
@@ -45,8 +43,6 @@ from twinlens.functional.expansion import expanded
 from twinlens.functional.metrics import map_at_r
 from twinlens.modalities.decode import read_image, to_array
 from twinlens.modalities.image import Image
-from twinlens.registry import build
-from twinlens.settle import settle
 from twinlens.siamese import Siamese
 from twinlens.types import Example, FloatArray, IntArray
 
@@ -62,7 +58,7 @@ SIDE = 32
 EXPAND = 5
 """Pictures that join a query for `..._map_at_r_expanded`."""
 _BLOCK = 500
-BINS = 4
+BINS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,9 @@ def grocery(options: Options, seed: int) -> Split:
     photos = read_dataset(root)
     kept = [e for e in photos.examples if _side(e, root) in ("train", "val", "test")]
     named = replace(photos, examples=tuple(replace(e, identity=_class(e)) for e in kept))
-    known, unseen = _halves(named, seed, len(named.identities()) // 2)
+    order = np.random.default_rng(seed).permutation(len(named.identities()))
+    half = len(order) // 2
+    known, unseen = _of(named, order[:half]), _of(named, order[half:])
     icons = {p.stem.removesuffix("_Iconic"): str(p) for p in root.rglob("*_Iconic.jpg")}
     return Split(known, unseen, tuple(icons[name] for name in unseen.identities()))
 
@@ -129,11 +127,6 @@ def omniglot(options: Options, seed: int) -> Split:
     )
 
 
-def _halves(dataset: Dataset, seed: int, count: int) -> tuple[Dataset, Dataset]:
-    order = np.random.default_rng(seed).permutation(len(dataset.identities()))
-    return _of(dataset, order[:count]), _of(dataset, order[count:])
-
-
 def _of(dataset: Dataset, classes: IntArray) -> Dataset:
     return dataset.subset(np.flatnonzero(np.isin(dataset.labels(), classes)))
 
@@ -148,7 +141,7 @@ def _searched(name: str, split: Split, seed: int, options: Options) -> dict[str,
     theirs = train_peer(split.known, bundle.config, minutes)
     readers: dict[str, Callable[[Sequence[str]], FloatArray]] = {
         "twinlens": bundle.embed,
-        "pml": lambda refs: Bundle.embed(replace(bundle, siamese=theirs), refs),
+        "pml": replace(bundle, siamese=theirs).embed,
         **{one: _baseline(one) for one in BASELINES},
     }
     found = {one: figures(read, split) for one, read in readers.items()}
@@ -158,10 +151,9 @@ def _searched(name: str, split: Split, seed: int, options: Options) -> dict[str,
 
 def train_peer(known: Dataset, config: Config, minutes: float) -> Siamese:
     """The same network, trained by pytorch-metric-learning for as many minutes."""
-    config = settle(config, known)
     torch.manual_seed(config.seed)
     network = build_siamese(config)
-    modality = cast(Image, build("modality", config.modality))
+    modality = cast(Image, network.modality)
     drawings = modality.background != "photo"
     change = peer.Augmentation(
         modality.size, modality.rotation_rad, modality.scale, modality.shear, modality.shift,
@@ -190,7 +182,7 @@ def train_peer(known: Dataset, config: Config, minutes: float) -> Siamese:
 
     for _ in peer.train(network, batches, settings, loss_function=mined):
         pass
-    return copy.deepcopy(network).eval()
+    return network.eval()
 
 
 def _baseline(name: str) -> Callable[[Sequence[str]], FloatArray]:
@@ -198,7 +190,7 @@ def _baseline(name: str) -> Callable[[Sequence[str]], FloatArray]:
 
     def colours(page: Pillow.Image) -> FloatArray:
         values = np.asarray(page.convert("RGB").resize((64, 64))).reshape(-1, 3)
-        return np.sqrt(np.histogramdd(values, bins=BINS * 2, range=[(0, 256)] * 3)[0].ravel())
+        return np.sqrt(np.histogramdd(values, bins=BINS, range=[(0, 256)] * 3)[0].ravel())
 
     def gradients(page: Pillow.Image) -> FloatArray:
         grey = to_array(page, size=SIDE, channels=1, fit="stretch", max_side=SIDE)[0]
