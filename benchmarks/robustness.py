@@ -39,8 +39,8 @@ def run(options: Options) -> Result:
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
     known = without_fold(lfw, FOLD)
     models = {
-        "augmented": (f"faces-lfw-{FOLD}", configuration("lfw", options)),
-        "plain": ("faces-lfw-plain", configuration("lfw", options, *PLAIN)),
+        "augmented": (f"faces-lfw-{FOLD}", configuration(options)),
+        "plain": ("faces-lfw-plain", configuration(options, *PLAIN)),
     }
     found = {
         name: rates(trained_model(kept, known, config, options), lfw)

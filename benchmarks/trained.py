@@ -33,6 +33,7 @@ def train_and_test(
     config: Config,
     test: Callable[[Bundle], Figures],
     options: Options,
+    start: Bundle | None = None,
 ) -> Figures:
     """The figures of `test`, and what the training took.
 
@@ -45,27 +46,33 @@ def train_and_test(
         config: with its seed.
         test: measures the trained model.
         options: those of a quick run are kept in the cache.
+        start: a model that the training goes on from.
     """
     folder = options.data.cache if options.quick else RESULTS
     kept = folder / "runs" / f"{name}.json"
     if kept.exists():
         record = json.loads(kept.read_text(encoding="utf-8"))
-        if _same(record["config"], config):
-            return record["figures"]
-    bundle = trained_model(name, dataset, config, options)
+        figures = record["figures"]
+        if _same(record["config"], config) and figures.get("start", "") == _mark(start):
+            return figures
+    bundle = trained_model(name, dataset, config, options, start)
     figures = {**test(bundle), **_facts(bundle)}
     _keep(kept, {"figures": figures, "config": to_table(config)})
     print(f"{name} {figures}", flush=True)
     return figures
 
 
-def trained_model(name: str, dataset: Dataset, config: Config, options: Options) -> Bundle:
+def trained_model(
+    name: str, dataset: Dataset, config: Config, options: Options, start: Bundle | None = None
+) -> Bundle:
     """A trained model, kept in the cache with its configuration and taken from there."""
     place = model_path(name, options)
     asked = place.with_name(place.name + ".config.json")
     if place.exists() and asked.exists() and _same(json.loads(asked.read_text()), config):
-        return Bundle.load(place)
-    bundle = fit(dataset, place, config=config, overwrite=True)
+        bundle = Bundle.load(place)
+        if bundle.evidence["training"].get("start", "") == _mark(start):
+            return bundle
+    bundle = fit(dataset, place, config=config, start=start, overwrite=True)
     _keep(asked, to_table(config))
     return bundle
 
@@ -84,10 +91,15 @@ def _same(kept: Mapping[str, Any], config: Config) -> bool:
     return all(then[key] == now[key] for key in now if key not in _APART)
 
 
+def _mark(start: Bundle | None) -> str:
+    return "" if start is None else start.fingerprint
+
+
 def _facts(bundle: Bundle) -> Figures:
     facts: Mapping[str, Any] = bundle.evidence["training"]
     seed = bundle.config.seed
-    return {"seed": seed, **{key: facts[key] for key in _FACTS}, "commit": commit()}
+    start = {"start": facts["start"]} if facts.get("start") else {}
+    return {"seed": seed, **start, **{key: facts[key] for key in _FACTS}, "commit": commit()}
 
 
 def _keep(path: Path, content: object) -> None:

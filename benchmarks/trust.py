@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import faces, online_signatures, signatures
-from benchmarks.lfw import Lfw, read_lfw
+from benchmarks.lfw import read_lfw
 from benchmarks.omniglot import CONFIG
 from benchmarks.record import Metric, Options, Result
 from benchmarks.trained import trained_model
@@ -122,21 +122,14 @@ def lfw_people(options: Options) -> Subject:
     """The people of LFW's first fold, by a model of the others."""
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
     people = lfw.dataset.subset(np.flatnonzero(lfw.folds_of_people() == faces.FOLDS[0]))
-    return _subject(_face_model(lfw, options), people)
+    return _subject(faces.face_model(lfw, faces.FOLDS[0], options), people)
 
 
 def orl_people(options: Options) -> Subject:
     """The 40 people of ORL, by the same model: it knows other people from other cameras."""
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
     orl = read_dataset(options.data.unpacked("images/orl_att_faces.zip"))
-    return _subject(_face_model(lfw, options), orl)
-
-
-def _face_model(lfw: Lfw, options: Options) -> Bundle:
-    fold = faces.FOLDS[0]
-    known = faces.without_fold(lfw, fold)
-    config = faces.configuration("lfw", options)
-    return trained_model(f"faces-lfw-{fold}", known, config, options)
+    return _subject(faces.face_model(lfw, faces.FOLDS[0], options), orl)
 
 
 def writers(options: Options, impostors: Impostors) -> Subject:

@@ -199,10 +199,16 @@ def load_config(
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"The configuration must be TOML. Got {path}: {error}.") from error
-    changes: dict[str, Any] = {}
-    for override in overrides:
-        _apply(changes, override)
-    return from_table(_merged(table, changes))
+    return from_table(_overridden(table, overrides))
+
+
+def changed(config: Config, overrides: Sequence[str]) -> Config:
+    """The same configuration but for `a.b=c` overrides, as `load_config` takes them.
+
+    Raises:
+        ConfigError: an unknown key or a value of the wrong type.
+    """
+    return from_table(_overridden(to_table(config), overrides))
 
 
 def from_table(table: Mapping[str, Any], *, kinds: Sequence[Kind] = KINDS) -> Config:
@@ -272,6 +278,13 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             raise ConfigError(f"{where} must be a table. Got {value!r}.")
         return _dataclass(typing.cast(type[Any], hint), value, f"{where}.")
     return coerce(value, hint, where)
+
+
+def _overridden(table: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        _apply(changes, override)
+    return _merged(table, changes)
 
 
 def _apply(changes: dict[str, Any], override: str) -> None:

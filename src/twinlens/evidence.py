@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from twinlens.bundle import Bundle
 from twinlens.calibration import Calibration, Cohort, normalised_by
 from twinlens.data.duplicates import identity_hash
 from twinlens.data.splits import SideAudit, Splits
 from twinlens.errors import EvidenceError
 from twinlens.siamese import Siamese
-from twinlens.tasks.evaluate import evaluate_dataset
+from twinlens.tasks.evaluate import evaluate_dataset, hashes_of
 from twinlens.training.doctor import Finding, diagnose
 from twinlens.training.examiner import Examiner
 from twinlens.training.loop import Trainer
@@ -35,12 +36,14 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A training: its loop, whom it sees, their decoded examples, and the hash of each file."""
+    """A training: its loop, whom it sees, their decoded examples, the hash of each file, and the
+    model that it goes on from."""
 
     trainer: Trainer
     sides: Splits
     stores: Stores
     content: Mapping[str, str]
+    start: Bundle | None = None
 
 
 def evidence_of(
@@ -60,16 +63,26 @@ def evidence_of(
         "data": {"name": train.root.name, "kind": train.kind},
         "split": _nameless(run.sides),
         "identities": {
-            name: [identity_hash(i) for i in side.identities()] for name, side in named.items()
+            **{name: [identity_hash(i) for i in side.identities()] for name, side in named.items()},
+            "earlier": _earlier(run.start, "identities"),
         },
         "content": {
-            name: sorted({run.content[e.id] for e in side.examples}) for name, side in named.items()
+            **{
+                name: sorted({run.content[e.id] for e in side.examples})
+                for name, side in named.items()
+            },
+            "earlier": _earlier(run.start, "content"),
         },
         "training": _run_facts(run.trainer),
         "history": run.trainer.history.thinned(),
         "evaluation": _test(run, siamese, calibration, cohort),
         "doctor": [dataclasses.asdict(finding) for finding in _findings(run, siamese)],
     }
+
+
+def _earlier(start: Bundle | None, kind: Literal["identities", "content"]) -> list[str]:
+    """Whom the first weights depend on already, as hashes."""
+    return [] if start is None else sorted(hashes_of(start, kind))
 
 
 def _nameless(sides: Splits) -> dict[str, Any]:
@@ -88,6 +101,7 @@ def _run_facts(trainer: Trainer) -> dict[str, Any]:
     state, lines = trainer.state, trainer.history.lines
     return {
         "run": state.run,
+        "start": state.start,
         "steps": state.step,
         "seconds": state.seconds,
         "precision": state.precision,

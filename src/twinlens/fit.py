@@ -31,6 +31,7 @@ from twinlens.registry import build, lookup
 from twinlens.settle import NONE, settle
 from twinlens.siamese import Siamese
 from twinlens.tasks.calibrate import calibration_of, cohort_facts
+from twinlens.tasks.evaluate import seen_examples
 from twinlens.training.checkpoint import read_header
 from twinlens.training.examiner import Examiner
 from twinlens.training.history import Listener, Progress, Silent
@@ -45,6 +46,7 @@ def fit(
     out: Path,
     *,
     config: Config | None = None,
+    start: Bundle | None = None,
     resume: bool = False,
     overwrite: bool = False,
     listener: Listener | None = None,
@@ -55,10 +57,16 @@ def fit(
     split, which names who is on which side, is written to `out` + ".audit.json"; the bundle itself
     holds only hashes of names and files.
 
+    With `start`, the first weights are those of a trained model. Whoever its weights depend on
+    stays on the side that trains, and the new model knows them as seen: what it is calibrated and
+    tested on is new to both.
+
     Args:
         data: folder of examples, CSV or JSONL; or a data set that has been read.
         out: folder of the bundle to be.
-        config: defaults when None; when resuming, what the run was started with.
+        config: when None, that of `start`, or defaults; when resuming, what the run was started
+            with.
+        start: a model to go on from, whose encoder and comparator fit.
         resume: go on from the last checkpoint.
         overwrite: replace an existing bundle and discard an unfinished training.
         listener: told of progress.
@@ -75,9 +83,11 @@ def fit(
     if resume and (bundle := _finished(out, folder)) is not None:
         return bundle
     Bundle.require_free(out, overwrite=overwrite)
+    if config is None and start is not None and not resume:
+        config = start.config
     config = _begin(folder, config, resume=resume, overwrite=overwrite)
     with workplace(folder, resume=resume):
-        run = _prepare(data, config, folder, listener, resume=resume)
+        run = _prepare(data, config, folder, listener, start, resume=resume)
         siamese = run.trainer.run(resume=resume)
         audit = json.dumps(dataclasses.asdict(run.sides.audit), indent=1)
         write_bytes(out.with_name(out.name + ".audit.json"), f"{audit}\n".encode())
@@ -158,22 +168,29 @@ def _finished(out: Path, folder: Path) -> Bundle | None:
 
 
 def _prepare(
-    data: Path | Dataset, config: Config, folder: Path, listener: Listener, *, resume: bool
+    data: Path | Dataset,
+    config: Config,
+    folder: Path,
+    listener: Listener,
+    start: Bundle | None,
+    *,
+    resume: bool,
 ) -> Run:
     """Read, split, settle, decode and build: all that comes before the first step."""
     if not isinstance(data, Dataset):
         data = read_dataset(data, modality=config.modality.name, group=config.data.group)
     content = _content(data, config)
     shares = config.data.shares(data.kind)
-    sides = split(data, shares=shares, seed=config.seed, content=content)
+    known = None if start is None else seen_examples(data, start, calibrated=False)
+    sides = split(data, shares=shares, seed=config.seed, content=content, known=known)
     config = settle(config, sides.train)
     if resume:
         _require_same(config, from_table(read_header(folder / CHECKPOINT)[1]))
     listener.update(Progress(0, config.train.steps, message=_describe(sides)))
     stores = open_stores(sides, content, config, listener)
     digest = _digest(data, content)
-    trainer = build_trainer(sides, stores, config, folder, listener, data=digest)
-    return Run(trainer, sides, stores, content)
+    trainer = build_trainer(sides, stores, config, folder, listener, data=digest, start=start)
+    return Run(trainer, sides, stores, content, start)
 
 
 def open_stores(
@@ -229,12 +246,16 @@ def build_trainer(
     listener: Listener,
     *,
     data: str = "",
+    start: Bundle | None = None,
 ) -> Trainer:
     """Network, loss, miner, sampler and validator of a settled configuration."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
-        siamese.begin(stores.train)
+        if start is None:
+            siamese.begin(stores.train)
+        else:
+            _take_weights(siamese, start)
         sampler = build(
             "sampler", config.sampler, sides.train, siamese.modality.variants, config.seed
         )
@@ -246,7 +267,24 @@ def build_trainer(
         listener.update(Progress(0, config.train.steps, message=message))
     examine = Examiner.of(sides.train, stores.train, sides.validation, stores.validation)
     ingredients = Ingredients(siamese, loss, miner, sampler, stores.train, validate, examine)
-    return Trainer(ingredients, config, folder, listener, data=data)
+    mark = "" if start is None else start.fingerprint
+    return Trainer(ingredients, config, folder, listener, data=data, start=mark)
+
+
+def _take_weights(siamese: Siamese, start: Bundle) -> None:
+    """Begin with the weights of a trained model.
+
+    Raises:
+        TrainingError: it is of another shape.
+    """
+    try:
+        siamese.load_state_dict(start.siamese.state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            "--start must be a model whose encoder and comparator fit the configuration. Got "
+            f"other weights: {str(error).splitlines()[-1].strip()} Leave --config and --preset "
+            "out, to go on with its own."
+        ) from error
 
 
 def _begin(folder: Path, config: Config | None, *, resume: bool, overwrite: bool) -> Config:

@@ -12,7 +12,7 @@ from twinlens.bundle import Bundle
 from twinlens.cli import STOPPED
 from twinlens.cli.options import AsJson, ConfigFile, Plugins, Preset, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
-from twinlens.config import Config, load_config
+from twinlens.config import Config, changed, load_config
 from twinlens.errors import ConfigError
 from twinlens.fit import fit, work_folder
 from twinlens.self_supervised import fit_copies
@@ -29,6 +29,12 @@ def train_command(
     config: ConfigFile = None,
     settings: Settings = None,
     preset: Preset = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="A model to go on from: its weights, and its settings where none are given."
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of all randomness; short for --set seed=N.")
     ] = None,
@@ -51,16 +57,17 @@ def train_command(
     Ctrl-C saves the state and stops; --resume goes on as if nothing had happened.
     """  # fmt: skip
     load_plugins(plugin)
+    earlier = None if start is None else Bundle.load(start)
     with TrainingProgress() as progress:
         listeners: list[Listener] = [progress]
         if tensorboard is not None:
             listeners.append(TensorBoard(tensorboard))
         try:
             if self_supervised:
-                if resume or config is not None or preset is not None:
+                if resume or config is not None or preset is not None or start is not None:
                     raise ConfigError(
                         "--self-supervised must be told settings by --set, and starts anew. Got "
-                        "--resume, --config or --preset. Leave it out."
+                        "--resume, --start, --config or --preset. Leave it out."
                     )
                 bundle = fit_copies(
                     data,
@@ -74,7 +81,8 @@ def train_command(
                 bundle = fit(
                     data,
                     out,
-                    config=_config(config, settings or [], preset, seed, resume=resume),
+                    config=_config(config, settings or [], preset, seed, earlier, resume=resume),
+                    start=earlier,
                     resume=resume,
                     overwrite=overwrite,
                     listener=Everyone(listeners),
@@ -86,12 +94,20 @@ def train_command(
 
 
 def _config(
-    path: Path | None, settings: list[str], preset: str | None, seed: int | None, *, resume: bool
+    path: Path | None,
+    settings: list[str],
+    preset: str | None,
+    seed: int | None,
+    start: Bundle | None,
+    *,
+    resume: bool,
 ) -> Config | None:
     """What the command line says; None when a resumed run shall keep what it was started with."""
     if resume and path is None and not settings and preset is None and seed is None:
         return None
     changes = [*settings, *([] if seed is None else [f"seed={seed}"])]
+    if start is not None and path is None and preset is None:
+        return changed(start.config, changes)
     return load_config(path, changes, preset=preset)
 
 

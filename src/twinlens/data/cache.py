@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,10 +18,6 @@ from twinlens.errors import DataError
 from twinlens.modalities.base import Modality
 from twinlens.types import Batch, IntArray
 
-RESIDENT_BYTES = 128 * 2**20
-"""Bound on the mapped pages that a store keeps in memory."""
-_READ_AROUND = 2**16
-"""What the system maps around a touched page, in bytes."""
 _CHUNK = 256
 """Files between two reports of progress."""
 _COMMIT_BYTES = 32 * 2**20
@@ -40,12 +36,11 @@ def default_cache_folder() -> Path:
 
 
 class ArrayStore:
-    """Decoded examples on disk, read by position through a memory map.
+    """Decoded examples on disk, of which a batch at a time is read into memory.
 
-    Arrays of one shape are gathered by a single vectorised index into the map; others are padded
-    by the modality. Pages that reading maps into memory count as the process's own, so once they
-    may exceed `RESIDENT_BYTES` they are handed back to the system, which still keeps them in its
-    page cache while there is room. A larger store therefore needs no more memory.
+    Reading and not mapping, because the system maps up to 2 MB around a page that is touched and
+    counts all of it as the process's own; what was read stays in its page cache all the same while
+    there is room. A larger store therefore needs no more memory.
 
     Args:
         path: file of arrays.
@@ -59,9 +54,9 @@ class ArrayStore:
         number = {layout: i for i, layout in enumerate(self._layouts)}
         self._layout_of = np.array([number[r.layout] for r in records], np.int64)  # [n]
         self._places = np.array([r.place for r in records], np.int64)  # [n]
-        self._map = _map(path, max((r.place + r.layout.bytes for r in records), default=0))
-        self._table = self._as_table()
-        self._touched = 0
+        self._path = path
+        self._file = path.open("rb", buffering=0)
+        weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -72,45 +67,41 @@ class ArrayStore:
         return [self._layouts[number].shape for number in self._layout_of]
 
     def gather(self, positions: IntArray) -> Batch:
-        """The examples at these positions as one batch, copied out of the file.
+        """The examples at these positions as one batch. Not for several threads at once.
+
+        Arrays of one shape are read straight into the batch; others are padded by the modality.
 
         Args:
             positions: [batch] int64; may repeat.
+
+        Raises:
+            DataError: the file was cut off or cannot be read.
         """
-        if self._table is not None:
+        numbers = self._layout_of[positions]
+        if len(self._layouts) == 1:
             layout = self._layouts[0]
-            rows = self._places[positions] // layout.bytes
-            taken = np.take(self._table, rows, axis=0)  # [batch, bytes]
-            values = taken.view(layout.dtype).reshape(len(rows), *layout.shape)
-            batch = Batch(values)
-        else:
-            batch = self._modality.collate([self._array(int(position)) for position in positions])
-        self._release(len(positions) * _READ_AROUND + batch.values.nbytes)
-        return batch
+            values = np.empty((len(positions), *layout.shape), layout.dtype)
+            for value, place in zip(values, self._places[positions].tolist(), strict=True):
+                self._read(place, value)
+            return Batch(values)
+        arrays = [np.empty(self._layouts[n].shape, self._layouts[n].dtype) for n in numbers]
+        for array, place in zip(arrays, self._places[positions].tolist(), strict=True):
+            self._read(place, array)
+        return self._modality.collate(arrays)
 
-    def _array(self, position: int) -> Array:
-        layout = self._layouts[self._layout_of[position]]
-        count = layout.bytes // np.dtype(layout.dtype).itemsize
-        place = int(self._places[position])
-        return np.frombuffer(self._map, layout.dtype, count, place).reshape(layout.shape)
-
-    def _as_table(self) -> Array | None:
-        """The file as [records, bytes], when all examples have one layout and lie in its grid."""
-        if len(self._layouts) != 1:
-            return None
-        size = self._layouts[0].bytes
-        if np.any(self._places % size):
-            return None
-        return np.frombuffer(self._map, np.uint8, len(self._map) // size * size).reshape(-1, size)
-
-    def _release(self, touched: int) -> None:
-        """Hand mapped pages back once there may be too many of them."""
-        self._touched += touched
-        if self._touched < RESIDENT_BYTES or len(self._map) <= RESIDENT_BYTES:
-            return
-        self._touched = 0
-        if isinstance(self._map, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+    def _read(self, place: int, into: Array) -> None:
+        try:
+            self._file.seek(place)
+            count = self._file.readinto(into.data)
+        except OSError as error:
+            raise DataError(
+                f"{self._path} must be readable. Got: {error.strerror}. Try again."
+            ) from error
+        if count != into.nbytes:
+            raise DataError(
+                f"{self._path} must hold all that was decoded. Got a file that was cut off. "
+                "Delete it: it is made anew."
+            )
 
 
 def open_store(
@@ -268,11 +259,3 @@ def _decoded(
         else:
             arrays[key] = result
     return arrays
-
-
-def _map(path: Path, size: int) -> mmap.mmap | bytes:
-    """The first `size` bytes of a file, mapped; an empty file cannot be."""
-    if not size:
-        return b""
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)

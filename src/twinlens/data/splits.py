@@ -13,6 +13,7 @@ from twinlens.config import Side
 from twinlens.data.dataset import Dataset
 from twinlens.data.units import SIDES, deal, deal_identities, units_of
 from twinlens.errors import ConfigError, DataError
+from twinlens.types import BoolArray
 
 MOST_SHARED = 100
 """Duplicate contents that an audit lists; the rest are counted."""
@@ -106,6 +107,7 @@ def split(
     shares: Mapping[Side, float],
     seed: int,
     content: Mapping[str, str] | None = None,
+    known: BoolArray | None = None,
 ) -> Splits:
     """Deal whole groups, or identities, or connected parts of given pairs, to the sides.
 
@@ -115,6 +117,8 @@ def split(
             train, in [0, 1); 0 where not named. A share above 0 gets at least two identities.
         seed: the same seed deals the same way.
         content: example id -> hash of its content, to find duplicates across sides.
+        known: [n] examples that weights depend on already: they, and all that must stay together
+            with them, train.
 
     Raises:
         ConfigError: the shares leave nothing to train on.
@@ -130,7 +134,8 @@ def split(
     rng = np.random.default_rng(seed)
     units = units_of(dataset)
     dealt = deal_identities if dataset.kind == "labels" else deal
-    taken = dealt(units, shares=given, rng=rng, source=str(dataset.root))
+    train = None if known is None else units.touched(known)
+    taken = dealt(units, shares=given, rng=rng, source=str(dataset.root), train=train)
     sides: dict[Side, Dataset] = {side: dataset.subset(taken[side]) for side in taken}
     shared = _shared_content(sides, content or {})
     audit = Audit(

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from twinlens.config import Side
 from twinlens.data.dataset import Dataset
 from twinlens.errors import DataError
-from twinlens.types import IntArray
+from twinlens.types import BoolArray, IntArray
 
 SIDES: tuple[Side, ...] = ("train", "validation", "calibration", "test")
 
@@ -42,6 +42,10 @@ class Units:
         for number, members in enumerate(self.members):
             unit[members] = number
         return unit
+
+    def touched(self, examples: BoolArray) -> BoolArray:
+        """[units] which hold any of some examples. [n]"""
+        return np.bincount(self.of(), examples, len(self.members)) > 0
 
 
 def units_of(dataset: Dataset) -> Units:
@@ -77,9 +81,21 @@ def same_components(dataset: Dataset) -> IntArray:
 
 
 def deal_identities(
-    units: Units, *, shares: Mapping[Side, float], rng: np.random.Generator, source: str
+    units: Units,
+    *,
+    shares: Mapping[Side, float],
+    rng: np.random.Generator,
+    source: str,
+    train: BoolArray | None = None,
 ) -> dict[Side, IntArray]:
     """Deal groups or identities at random: to each side its share, and at least two identities.
+
+    Args:
+        units: to deal.
+        shares: of the units for each side but train.
+        rng: decides.
+        source: of the data, for errors.
+        train: [units] which train, whatever is drawn; None = none.
 
     Returns:
         Sorted positions of examples for each side.
@@ -87,8 +103,10 @@ def deal_identities(
     Raises:
         DataError: there are too few.
     """
-    left = [int(unit) for unit in rng.permutation(len(units.members))]
+    kept = np.zeros(len(units.members), np.bool_) if train is None else train
+    left = [int(unit) for unit in rng.permutation(len(units.members)) if not kept[unit]]
     chosen: dict[Side, list[int]] = {side: [] for side in SIDES}
+    chosen["train"] = np.flatnonzero(kept).tolist()
     sides: list[Side] = [side for side in chosen if side == "train" or shares.get(side)]
     for side in sides:  # first what each cannot do without
         while left and units.weights[chosen[side]].sum() < FEWEST:
@@ -103,11 +121,17 @@ def deal_identities(
 
 
 def deal(
-    units: Units, *, shares: Mapping[Side, float], rng: np.random.Generator, source: str
+    units: Units,
+    *,
+    shares: Mapping[Side, float],
+    rng: np.random.Generator,
+    source: str,
+    train: BoolArray | None = None,
 ) -> dict[Side, IntArray]:
     """Deal connected parts, the largest first, each to the side that lacks most of its share.
 
-    Examples that are in no pair or triplet count as no part; they go to train.
+    Takes what `deal_identities` does. Examples that are in no pair or triplet count as no part;
+    they go to train.
 
     Returns:
         Sorted positions of examples for each side.
@@ -115,11 +139,14 @@ def deal(
     Raises:
         DataError: there are fewer parts than sides.
     """
+    kept = np.zeros(len(units.members), np.bool_) if train is None else train
     total = int(units.weights.sum())
     lacking: dict[Side, float] = {side: share * total for side, share in shares.items() if share}
     lacking["train"] = total - sum(lacking.values())
     chosen: dict[Side, list[int]] = {side: [] for side in SIDES}
-    shuffled = rng.permutation(np.flatnonzero(units.weights))
+    chosen["train"] = np.flatnonzero(kept & (units.weights > 0)).tolist()
+    lacking["train"] -= float(units.weights[kept].sum())
+    shuffled = rng.permutation(np.flatnonzero(units.weights * ~kept))
     for unit in shuffled[np.argsort(-units.weights[shuffled], kind="stable")]:
         side = max(lacking, key=lambda side: lacking[side])
         chosen[side].append(int(unit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,9 +25,8 @@ from twinlens.evaluation.triplets import evaluate_triplets
 from twinlens.siamese import Siamese
 from twinlens.types import BoolArray, FloatArray, Scorer
 
-_WEIGHTS = ("train", "validation")
-"""Sides of a split that the weights depend on."""
-
+WEIGHTS = ("train", "validation", "earlier")
+"""Whom the weights depend on: sides of the split, and those of the model it went on from."""
 
 MOST_LEARNED_SCORES = 5_000_000
 """Scores computed for retrieval where each takes a network (20 s), not an inner product."""
@@ -192,8 +191,11 @@ def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> Bool
         bundle: the model.
         calibrated: whether those count too on which thresholds and probabilities were fitted.
     """
-    sides = (*_WEIGHTS, "calibration") if calibrated else _WEIGHTS
-    identities, content = _hashes(bundle, "identities", sides), _hashes(bundle, "content", sides)
+    sides = (*WEIGHTS, "calibration") if calibrated else WEIGHTS
+    identities, content = (
+        hashes_of(bundle, "identities", sides),
+        hashes_of(bundle, "content", sides),
+    )
     if calibrated and bundle.calibration is not None:
         identities |= set(bundle.calibration.data["identity_hashes"])
         if (normalisation := bundle.calibration.normalisation) is not None:
@@ -209,6 +211,9 @@ def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> Bool
     return known | np.array([name in tainted for name in names], np.bool_)
 
 
-def _hashes(bundle: Bundle, kind: str, sides: Sequence[str]) -> set[str]:
+def hashes_of(
+    bundle: Bundle, kind: Literal["identities", "content"], sides: Sequence[str] = WEIGHTS
+) -> set[str]:
+    """Hashes that a model keeps in place of names or of files."""
     kept: dict[str, Any] = bundle.evidence.get(kind, {})
     return {value for side in sides for value in kept.get(side, ())}

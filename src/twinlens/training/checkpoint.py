@@ -30,6 +30,7 @@ class TrainingState:
         best_step: where it was.
         precision: as measured when the run began.
         data: hash of what is trained on.
+        start: fingerprint of the model that the first weights are of; "" = of none.
         run: tells this run from any other.
     """
 
@@ -39,6 +40,7 @@ class TrainingState:
     best_step: int = 0
     precision: str = "float32"
     data: str = ""
+    start: str = ""
     run: str = field(default_factory=lambda: uuid4().hex)
 
 

@@ -63,6 +63,7 @@ class Trainer:
         folder: for the checkpoint and the log; must exist.
         listener: told of every log line.
         data: hash of what is trained on; a run is resumed on the same data only.
+        start: fingerprint of the model that the first weights are of, if of any; likewise.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Trainer:
         listener: Listener | None = None,
         *,
         data: str = "",
+        start: str = "",
     ) -> None:
         self.siamese = ingredients.siamese
         self.loss = ingredients.loss
@@ -89,7 +91,7 @@ class Trainer:
         self.optimiser = build_optimiser([self.siamese, self.loss], self.settings)
         self.average = WeightAverage(self.siamese, self.settings.ema)
         self.best = copy.deepcopy(self.siamese)
-        self.state = TrainingState(data=data)
+        self.state = TrainingState(data=data, start=start)
         self.history = History(self.log)
         self.generator = torch.Generator()
         self._group = StepGroup()
@@ -126,11 +128,17 @@ class Trainer:
 
     def _begin(self, resume: bool) -> None:
         if resume:
-            data = self.state.data
+            asked = self.state
             self.state = load_checkpoint(
                 self.checkpoint, modules=self._modules(), optimiser=self.optimiser
             )
-            if self.state.data != data:
+            if self.state.start != asked.start:
+                raise TrainingError(
+                    f"--resume needs the --start that the run was started with. Got "
+                    f"{asked.start or 'none'} in place of {self.state.start or 'none'}. Name the "
+                    "same model, or start anew with --overwrite."
+                )
+            if self.state.data != asked.data:
                 raise TrainingError(
                     "--resume needs the data that the run was started with. Got other examples, "
                     "files or labels. Bring the data back, or start anew with --overwrite."

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from twinlens.config import TrainConfig
 from twinlens.errors import TrainingError
 
+_ROUNDS = 6
+"""Of timing each precision; the first plans its kernels."""
+
 
 def build_optimiser(modules: Iterable[nn.Module], config: TrainConfig) -> torch.optim.AdamW:
     """AdamW that decays matrices and kernels but not biases, scales and norms.
@@ -89,7 +92,8 @@ def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> 
     """Time a forward and backward pass of a copy in both precisions: "float32" or "bfloat16".
 
     bf16 autocast is several times faster on processors with bf16 instructions and several times
-    slower on those without; there is no asking, only measuring.
+    slower on those without; there is no asking, only measuring. The passes take turns, and the
+    fastest of each counts, so that other work on the machine weighs on both alike.
     """
     if not any(parameter.requires_grad for parameter in module.parameters()):
         return "float32"  # held still: there is no backward pass to time
@@ -104,9 +108,6 @@ def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> 
         out.float().square().mean().backward()
         return time.perf_counter() - start
 
-    for autocast in (False, True):
-        seconds(autocast)  # the first pass plans its kernels
-    return min(
-        ("float32", "bfloat16"),
-        key=lambda name: min(seconds(name == "bfloat16") for _ in range(2)),
-    )
+    rounds = [(seconds(False), seconds(True)) for _ in range(_ROUNDS)]
+    float32, bfloat16 = (min(times) for times in zip(*rounds, strict=True))
+    return "bfloat16" if bfloat16 < float32 else "float32"
