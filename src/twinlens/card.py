@@ -125,7 +125,15 @@ def _data(evidence: Mapping[str, Any]) -> str:
     checked = f"Split by {audit['unit']}; {', '.join(audit['checks'])}. " + (
         f"**{shared} files lie, byte for byte, on more than one side.**" if shared else ""
     )
-    return "\n".join([*rows, "", checked.strip()])
+    start: str = evidence.get("training", {}).get("start", "")
+    earlier = len(evidence.get("identities", {}).get("earlier", ()))
+    before = (
+        f" Its first weights were those of the model `{start}`, which knew {earlier:,} identities: "
+        "they count as seen, too."
+        if start
+        else ""
+    )
+    return "\n".join([*rows, "", checked.strip() + before])
 
 
 def _figures(evaluation: Mapping[str, Any]) -> str:

@@ -116,7 +116,7 @@ def deal_identities(
             chosen[side].append(left.pop())
     chosen["train"] += left
     if min(int(units.weights[chosen[side]].sum()) for side in sides) < FEWEST:
-        raise DataError(_too_few(units, len(sides), source))
+        raise DataError(_too_few(units, kept, len(sides), source))
     return {side: _positions(units, taken) for side, taken in chosen.items()}
 
 
@@ -172,9 +172,16 @@ _LEAVE_OUT = (
 )
 
 
-def _too_few(units: Units, sides: int, source: str) -> str:
+def _too_few(units: Units, kept: BoolArray, sides: int, source: str) -> str:
     need = FEWEST * sides
     identities = int(units.weights.sum())
+    if kept.any() and identities >= need:
+        new = int(units.weights[~kept].sum())
+        return (
+            f"{source} must have at least {FEWEST} identities for each side of the split but train "
+            f"that the model of --start does not know. Got {new} new ones. Add identities. "
+            f"{_LEAVE_OUT}"
+        )
     if units.kind == "group" and identities >= need:
         return (
             f"{source} must have enough groups for {sides} sides of a split with {FEWEST} "
