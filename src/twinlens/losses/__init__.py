@@ -11,6 +11,7 @@ from twinlens.losses.listwise import Listwise
 from twinlens.losses.multi_similarity import MultiSimilarity
 from twinlens.losses.proxy_anchor import ProxyAnchor
 from twinlens.losses.supcon import SupCon
+from twinlens.losses.template import Template
 from twinlens.losses.triplet import Triplet
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "ProxyAnchor",
     "SupCon",
     "Targets",
+    "Template",
     "Triplet",
     "TripletIndex",
     "default_loss",
