@@ -1,7 +1,7 @@
 """Offline signatures: writers never trained on, against skilled forgeries.
 
-* `cedar_eer`: 5 folds of the 55 writers; the mean of the folds' equal error rates. The training goes
-  on from a model of all 160 writers of BHSig, whose own figure is among the anchors.
+* `cedar_eer`: 5 folds of the 55 writers; the mean of the folds' equal error rates. The training
+  goes on from a model of all 160 writers of BHSig, whose own figure is among the anchors.
 * `bhsig_hindi_eer`: 100 writers train, the other 60 test; over seeds.
 * `cedar_to_bhsig_hindi_eer`: all of CEDAR trains, those 60 writers of BHSig test.
 
