@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.parts import Part, kept_part
 from benchmarks.record import Anchor, Metric, Options, Result
 from benchmarks.trust import Subject, lfw_people, omniglot, share
 from twinlens.calibration import Calibration
@@ -44,17 +45,25 @@ _FINGERPRINT = "0" * 16
 def run(options: Options) -> Result:
     """Trials for every data set."""
     subjects: dict[str, Callable[[Options], Subject]] = {"omniglot": omniglot, "lfw": lfw_people}
-    metrics: list[Metric] = []
-    details: dict[str, Any] = {}
-    for name, make in subjects.items():
-        if not options.wants(name):
-            continue
-        subject = make(options)
-        trials = range(QUICK_TRIALS if options.quick else TRIALS)
+    parts = {
+        name: tried(name, make(options), options)
+        for name, make in subjects.items()
+        if options.wants(name)
+    }
+    metrics = tuple(metric for part in parts.values() for metric in part.metrics)
+    return Result(metrics, (0,), {name: part.details for name, part in parts.items()})
+
+
+def tried(name: str, subject: Subject, options: Options) -> Part:
+    """All trials of one subject, done once."""
+    trials = range(QUICK_TRIALS if options.quick else TRIALS)
+
+    def part() -> Part:
         found = [trial(subject, seed) for seed in trials]
-        metrics += metrics_of(name, found)
-        details[name] = details_of(found)
-    return Result(tuple(metrics), (0,), details)
+        return Part(tuple(metrics_of(name, found)), details_of(found))
+
+    asked = {"model": subject.model, "trials": len(trials), "probes": PROBES}
+    return kept_part(f"open-set-{name}", asked, part, options)
 
 
 def trial(subject: Subject, seed: int) -> dict[str, Any]:

@@ -190,7 +190,7 @@ def load(path: Path) -> Record:
     table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     found: dict[str, Any] = table.pop("result")
     result = Result(
-        tuple(_metric(metric) for metric in found["metrics"]),
+        tuple(metric_of(metric) for metric in found["metrics"]),
         tuple(found["seeds"]),
         found["details"],
         tuple(found["notes"]),
@@ -242,6 +242,7 @@ def _cpu_model() -> str:
     return named[0] if named else platform.machine()
 
 
-def _metric(table: dict[str, Any]) -> Metric:
+def metric_of(table: dict[str, Any]) -> Metric:
+    """A metric from plain JSON values."""
     anchors = tuple(Anchor(**anchor) for anchor in table.pop("anchors"))
     return Metric(anchors=anchors, **table)

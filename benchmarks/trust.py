@@ -28,6 +28,7 @@ import numpy as np
 from benchmarks import faces, online_signatures, signatures
 from benchmarks.lfw import read_lfw
 from benchmarks.omniglot import CONFIG
+from benchmarks.parts import Part, kept_part
 from benchmarks.record import Metric, Options, Result
 from benchmarks.trained import trained_model
 from twinlens.bundle import Bundle
@@ -58,12 +59,15 @@ COMPARISONS = 500_000
 """Impostor comparisons of each half."""
 FEW = 5
 """Identities that can promise nothing at 0.1 %."""
+_FEW = ("few_refused", "few_asked")
+"""How often they were refused, in the details."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Identities that a model was not trained on, embedded by it."""
+    """Identities that a model of some fingerprint was not trained on, embedded by it."""
 
+    model: str
     dataset: Dataset
     embeddings: FloatArray
     siamese: Siamese
@@ -93,20 +97,31 @@ def run(options: Options) -> Result:
         "svc2004_forgeries": lambda options: pens(options, "imitations"),
         "svc2004_strangers": lambda options: pens(options, "strangers"),
     }
-    metrics: list[Metric] = []
-    details: dict[str, Any] = {}
-    refused: list[bool] = []
-    for name, make in subjects.items():
-        if not options.wants(name):
-            continue
-        subject = make(options)
-        trials = range(QUICK_TRIALS if options.quick else TRIALS)
-        found = [trial(subject, seed) for seed in trials]
-        metrics += metrics_of(name, found)
-        details[name] = details_of(found)
-        refused += [refuses_few(subject, seed) for seed in trials]
-    metrics.append(share("refusal_correct", refused, goal=1.0))
+    parts = {
+        name: tried(name, make(options), options)
+        for name, make in subjects.items()
+        if options.wants(name)
+    }
+    metrics = [metric for part in parts.values() for metric in part.metrics]
+    details = {name: part.details for name, part in parts.items()}
+    refused, asked = (sum(part[key] for part in details.values()) for key in _FEW)
+    outcomes = [True] * refused + [False] * (asked - refused)
+    metrics.append(share("refusal_correct", outcomes, goal=1.0))
     return Result(tuple(metrics), (0,), details)
+
+
+def tried(name: str, subject: Subject, options: Options) -> Part:
+    """All trials of one subject, done once."""
+    trials = range(QUICK_TRIALS if options.quick else TRIALS)
+
+    def part() -> Part:
+        found = [trial(subject, seed) for seed in trials]
+        few = [refuses_few(subject, seed) for seed in trials]
+        counts = dict(zip(_FEW, (sum(few), len(few)), strict=True))
+        return Part(tuple(metrics_of(name, found)), {**details_of(found), **counts})
+
+    asked = {"model": subject.model, "trials": len(trials), "comparisons": COMPARISONS}
+    return kept_part(f"trust-{name}", asked, part, options)
 
 
 def omniglot(options: Options) -> Subject:
@@ -151,7 +166,7 @@ def pens(options: Options, impostors: Impostors) -> Subject:
 
 def _subject(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -> Subject:
     embeddings = bundle.embed(dataset.refs(bundle.config.modality.name))
-    return Subject(dataset, embeddings, bundle.siamese, impostors)
+    return Subject(bundle.fingerprint, dataset, embeddings, bundle.siamese, impostors)
 
 
 def trial(subject: Subject, seed: int) -> dict[str, Any]:
