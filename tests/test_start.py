@@ -47,7 +47,7 @@ def grown(data: Path, place: Path) -> Path:
 def test_the_first_weights_are_those_of_the_model(
     first: tuple[Path, Bundle], tmp_path: Path
 ) -> None:
-    data, model = first
+    _, model = first
     still = changed(model.config, ["train.steps=1", "train.learning_rate=1e-12", "train.ema=0"])
     bundle = fit(write_glyphs(tmp_path / "new", 12, 6, first=40), tmp_path / "b",
                  config=still, start=model)  # fmt: skip
