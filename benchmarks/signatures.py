@@ -6,7 +6,8 @@
 * `cedar_to_bhsig_hindi_eer`: all of CEDAR trains, those 60 writers of BHSig test.
 
 Pairs of genuine signatures against pairs of a genuine one and its forgery, one threshold for all
-writers. `..._5_references`, `..._10_references`: a signature against as many genuine ones at once.
+writers. `..._5_references`, `..._10_references`: a signature against as many genuine ones at once,
+relative to how alike these are to one another, as the preset has it.
 Trivial baselines beside them: share of ink, darkest value, pixels, oriented gradients (HOG).
 """
 
@@ -137,16 +138,17 @@ def metrics_of(
         before = float(np.mean([run["before"] for run in runs]))
         trivial = (Anchor(round(before, 3), "model of BHSig alone"), *trivial)
     made: list[Metric] = []
-    for count in REFERENCES:
-        values = [run[f"eer_{count}"] for run in runs]
-        name = f"{key}_eer" if count == 1 else f"{key}_eer_{count}_references"
-        own = {"goal": goal, "beyond": beyond} if count == 1 else {}
-        anchors = (*ANCHORS.get(key, ()), *trivial) if count == 1 else ()
-        made.append(
-            over_seeds(name, values, unit="rate", direction="lower", anchors=anchors, **own)
-        )
+    rate: dict[str, Any] = {"unit": "rate", "direction": "lower"}
+    one = [run["eer_1"] for run in runs]
+    anchors = (*ANCHORS.get(key, ()), *trivial)
+    made.append(over_seeds(f"{key}_eer", one, goal=goal, beyond=beyond, anchors=anchors, **rate))
+    for count in REFERENCES[1:]:
+        mean = float(np.mean([run[f"eer_{count}"] for run in runs]))
+        values = [run[f"eer_{count}_relative"] for run in runs]
+        plain = Anchor(round(mean, 3), "mean of the references, not relative")
+        made.append(over_seeds(f"{key}_eer_{count}_references", values, anchors=(plain,), **rate))
     strangers = [run["eer_strangers"] for run in runs]
-    made.append(over_seeds(f"{key}_eer_strangers", strangers, unit="rate", direction="lower"))
+    made.append(over_seeds(f"{key}_eer_strangers", strangers, **rate))
     return made
 
 
