@@ -64,7 +64,8 @@ def test_its_configuration_holds_where_none_is_given(
     first: tuple[Path, Bundle], tmp_path: Path
 ) -> None:
     _, model = first
-    bundle = fit(write_glyphs(tmp_path / "new", 12, 6, first=40), tmp_path / "b", start=model)
+    new = write_glyphs(tmp_path / "new", 12, 6, first=40)
+    bundle = fit(str(new), str(tmp_path / "b"), start=model)
     assert bundle.config == model.config
 
 

@@ -20,7 +20,7 @@ from twinlens.config import Config, from_table, resolved, to_table
 from twinlens.data.cache import default_cache_folder, open_store
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
-from twinlens.data.manifest import read_dataset
+from twinlens.data.manifest import as_dataset
 from twinlens.data.memory import MemoryStore
 from twinlens.data.splits import Splits, split
 from twinlens.data.units import SIDES
@@ -42,8 +42,8 @@ from twinlens.types import Store
 
 
 def fit(
-    data: Path | Dataset,
-    out: Path,
+    data: Path | str | Dataset,
+    out: Path | str,
     *,
     config: Config | None = None,
     start: Bundle | None = None,
@@ -76,7 +76,7 @@ def fit(
         KeyboardInterrupt: after Ctrl-C; the state is saved.
     """
     listener = listener or Silent()
-    out = out.absolute()  # so that "." has a name
+    out = Path(out).absolute()  # so that "." has a name
     if not out.name:
         raise BundleError(f"A model must be a folder with a name. Got {out}. Choose another --out.")
     folder = work_folder(out)
@@ -168,7 +168,7 @@ def _finished(out: Path, folder: Path) -> Bundle | None:
 
 
 def _prepare(
-    data: Path | Dataset,
+    data: Path | str | Dataset,
     config: Config,
     folder: Path,
     listener: Listener,
@@ -177,8 +177,7 @@ def _prepare(
     resume: bool,
 ) -> Run:
     """Read, split, settle, decode and build: all that comes before the first step."""
-    if not isinstance(data, Dataset):
-        data = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    data = as_dataset(data, config)
     content = _content(data, config)
     shares = config.data.shares(data.kind)
     known = None if start is None else seen_examples(data, start, calibrated=False)

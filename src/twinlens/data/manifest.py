@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from twinlens.config import Config
 from twinlens.data import relations, tables
 from twinlens.data.dataset import Dataset
 from twinlens.data.folder import Grouping, examples_of, label_dataset, walk
@@ -28,6 +29,17 @@ class Scan:
 
     dataset: Dataset
     problems: tuple[Problem, ...]
+
+
+def as_dataset(data: Path | str | Dataset, config: Config) -> Dataset:
+    """A data set that has been read, or what a configuration reads from a path.
+
+    Raises:
+        DataError: see `read_dataset`.
+    """
+    if isinstance(data, Dataset):
+        return data
+    return read_dataset(Path(data), modality=config.modality.name, group=config.data.group)
 
 
 def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Dataset:

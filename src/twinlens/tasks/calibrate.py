@@ -15,7 +15,7 @@ from twinlens.config import CalibrationConfig
 from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import identity_hash
-from twinlens.data.manifest import read_dataset
+from twinlens.data.manifest import as_dataset
 from twinlens.errors import ConfigError, EvidenceError
 from twinlens.siamese import Siamese
 from twinlens.tasks.comparisons import Impostors, compare_all
@@ -28,7 +28,7 @@ _MOST_NAMED = 5
 
 def calibrate(
     bundle: Bundle,
-    data: Path | Dataset,
+    data: Path | str | Dataset,
     *,
     settings: CalibrationConfig | None = None,
     impostors: Impostors = "all",
@@ -54,8 +54,7 @@ def calibrate(
         ConfigError: scores are to be normalised, and there is no cohort.
     """
     config, settings = bundle.config, settings or bundle.config.calibration
-    if not isinstance(data, Dataset):
-        data = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    data = as_dataset(data, config)
     _require_unseen(data, bundle)
     if settings.normalise != "none":
         cohort = cohort or bundle.cohort
@@ -158,7 +157,7 @@ def calibration_of(
     )
 
 
-def cohort_of(bundle: Bundle, data: Path, *, progress: Progress | None = None) -> Cohort:
+def cohort_of(bundle: Bundle, data: Path | str, *, progress: Progress | None = None) -> Cohort:
     """A cohort from examples of one's own: a bounded random sample of as many identities as it has.
 
     Args:
@@ -170,7 +169,7 @@ def cohort_of(bundle: Bundle, data: Path, *, progress: Progress | None = None) -
         DataError: the data cannot be read.
     """
     config = bundle.config
-    dataset = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    dataset = as_dataset(data, config)
     chosen = dataset.subset(draw_cohort(dataset.owners(), np.random.default_rng(config.seed)))
     embeddings = bundle.embed(chosen.refs(config.modality.name), progress=progress)
     return Cohort(embeddings, cohort_facts(chosen))

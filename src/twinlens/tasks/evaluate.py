@@ -14,7 +14,7 @@ from twinlens.calibration import Calibration, Normalised
 from twinlens.data.cache import Progress
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes, identity_hash
-from twinlens.data.manifest import read_dataset, read_inputs
+from twinlens.data.manifest import as_dataset, read_inputs
 from twinlens.data.units import units_of
 from twinlens.errors import DataError, EvidenceError, nearest
 from twinlens.evaluation.drift import drift
@@ -55,7 +55,7 @@ class Tested:
 
 def evaluate(
     bundle: Bundle,
-    data: Path | Dataset,
+    data: Path | str | Dataset,
     *,
     include_seen: bool = False,
     by: str | None = None,
@@ -82,8 +82,7 @@ def evaluate(
         EvidenceError: nothing unseen is left, or it cannot carry any figure.
     """
     config = bundle.config
-    if not isinstance(data, Dataset):
-        data = read_dataset(data, modality=config.modality.name, group=config.data.group)
+    data = as_dataset(data, config)
     seen = seen_examples(data, bundle, calibrated=True)
     count = int(seen.sum())
     if count and not include_seen:
