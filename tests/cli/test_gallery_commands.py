@@ -17,6 +17,7 @@ from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.config import CalibrationConfig, load_config
 from twinlens.fit import fit
+from twinlens.gallery import write_key
 from twinlens.tasks.calibrate import calibrate
 from twinlens.tasks.gallery import open_gallery
 
@@ -291,6 +292,77 @@ def test_an_encrypted_gallery_takes_its_key_everywhere(
         assert run(*command, "--key", key)[0] in (0, 1)
     monkeypatch.setenv("TWINLENS_GALLERY_KEY", str(key))
     assert run("gallery", "verify", place, "--json")[1]["items"] == 47
+
+
+def test_a_gallery_in_milvus_takes_the_same_commands(
+    run: Run, calibrated: Path, other: Path, strangers: Path, gallery: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("cryptography")
+    pytest.importorskip("milvus_lite")
+    pytest.importorskip("pymilvus")
+    place, key = tmp_path / "far", tmp_path / "key"
+    query = sorted((strangers / "class101").iterdir())[0]
+    store = ("--store", f"milvus:{tmp_path / 'lite.db'}")
+    code, out, _ = run("gallery", "create", place, calibrated, *store)
+    assert (code, "kept in the collection twinlens_far_" in out) == (0, True)
+    assert [file.name for file in place.iterdir()] == ["store.toml"]
+    assert run("gallery", "add", place, calibrated, strangers, "--json")[1]["added"] == 48
+    assert run("gallery", "add", place, calibrated, strangers, "--json")[1]["known"] == 48
+
+    for command, options in (
+        ("search", ()),
+        ("search", ("--like", 7, "--unlike", 20, "--expand", 2)),
+        ("identify", ("--fpir", 0.5)),
+    ):
+        told = [
+            run(command, calibrated, where, query, *options, "--json") for where in (gallery, place)
+        ]
+        assert told[0][0] == told[1][0] == 0
+        near, far = (facts["answers"][0] for _, facts, _ in told)
+        hits = "hits" if command == "search" else "candidates"
+        assert [hit["id"] for hit in far[hits]] == [hit["id"] for hit in near[hits]]
+        for one, two in zip(near[hits], far[hits], strict=True):
+            assert two == {**one, "score": pytest.approx(one["score"], abs=1e-5)}
+        assert far.get("answer") == near.get("answer")
+        assert far.get("threshold") == near.get("threshold")
+
+    assert "its size is known to Milvus only; 6 entries" in run("gallery", "stats", place)[1]
+    code, out, _ = run("gallery", "remove", place, "--identity", "class103")
+    assert (code, "6 removed; Milvus keeps traces" in out) == (0, True)
+    removed = run("gallery", "log", place, "--json")[1][-1]["details"]["items"][0]
+    assert run("gallery", "verify", place, "--removed", removed)[0] == 0
+    assert run("gallery", "verify", place, "--removed", 1)[0] == 1
+    assert run("gallery", "verify", place, "--json")[1]["problems"] == []
+    assert len(run("gallery", "list", place, "--json")[1]["items"]) == 42
+    assert run("gallery", "export", place, tmp_path / "out", "--json")[1]["items"] == 42
+    assert run("gallery", "import", place, tmp_path / "out", "--json")[1]["known"] == 42
+
+    write_key(key)
+    for arguments, word in (
+        (("search", other, place, query), "must hold embeddings of the model"),
+        (("gallery", "rebuild", place), "to be rebuilt"),
+        (("gallery", "migrate", place, other), "to be migrated"),
+        (("gallery", "list", place, "--key", key), "to be encrypted"),
+        (("gallery", "create", tmp_path / "n", calibrated, *store, "--key", key), "--store"),
+        (("gallery", "create", tmp_path / "n", calibrated, "--store", "x"), "must read milvus:"),
+        (
+            (
+                "gallery",
+                "create",
+                tmp_path / "n",
+                calibrated,
+                "--store",
+                "milvus:http://127.0.0.1:1",
+            ),
+            "must answer",
+        ),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (2, ""), (arguments, out, err)
+        assert err.startswith("twinlens: ")
+        assert err.count("\n") == 1
+        assert word in err
+    assert not (tmp_path / "n").exists()
 
 
 def test_another_models_gallery_and_bad_use_are_one_clear_line(

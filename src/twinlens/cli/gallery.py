@@ -22,7 +22,18 @@ from twinlens.cli.options import (
 )
 from twinlens.cli.progress import counting
 from twinlens.errors import ConfigError
-from twinlens.gallery import Gallery, Item, export_gallery, import_gallery, write_key
+from twinlens.gallery import (
+    Gallery,
+    Item,
+    MilvusGallery,
+    MilvusPlace,
+    Stats,
+    export_gallery,
+    import_gallery,
+    open_any,
+    require_in_folder,
+    write_key,
+)
 from twinlens.plain import to_plain
 from twinlens.tasks.gallery import create_gallery, enrol, open_gallery
 from twinlens.tasks.migrate import migrate
@@ -55,6 +66,12 @@ def create(
     log_searches: Annotated[
         bool, typer.Option(help="Log each search too, not only what is added and removed.")
     ] = True,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Keep it in a Milvus that several machines share: milvus:http://host:19530."
+        ),
+    ] = None,
     plugin: Plugins = None,
     key: KeyFile = None,
     as_json: AsJson = False,
@@ -62,9 +79,16 @@ def create(
     """Make an empty gallery for a model; with a key, its templates are encrypted."""
     load_plugins(plugin)
     bundle, cipher = Bundle.load(model), cipher_of(key)
-    with create_gallery(gallery, bundle, log_searches=log_searches, cipher=cipher) as made:
+    place = None if store is None else MilvusPlace.new(store, gallery)
+    with create_gallery(
+        gallery, bundle, log_searches=log_searches, cipher=cipher, place=place
+    ) as made:
         facts = {"gallery": str(gallery), **to_plain(made.space), "log_searches": log_searches}
-    _tell(facts, f"{gallery}: an empty gallery for the model {facts['fingerprint']}.", as_json)
+    text = f"{gallery}: an empty gallery for the model {facts['fingerprint']}"
+    if place is not None:
+        facts |= {"store": to_plain(place)}
+        text += f", kept in the collection {place.collection} of {place.uri}"
+    _tell(facts, f"{text}.", as_json)
 
 
 @gallery_app.command("add")
@@ -132,16 +156,19 @@ def remove(
             "gallery remove must be told what to remove by one of --id, --identity and --where. "
             "Got none or several. Name one."
         )
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         chosen = id or opened.ids(identity=identity, where=texts).tolist()
         done = opened.remove(chosen) if chosen else None
     removed = list(done.ids) if done else []
     erased = done.erased if done else True
-    text = f"{gallery}: {len(removed):,} removed" + (
-        "." if erased else "; another process still reads an older state and keeps traces."
-    )
+    traces = {
+        True: ".",
+        False: "; another process still reads an older state and keeps traces.",
+        None: "; Milvus keeps traces on its disks until it compacts them.",
+    }[erased]
+    text = f"{gallery}: {len(removed):,} removed{traces}"
     _tell({"gallery": str(gallery), "removed": removed, "erased": erased}, text, as_json)
-    if not erased:
+    if erased is False:
         raise typer.Exit(FELL_SHORT)
 
 
@@ -157,7 +184,7 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items: number, identity, where each came from, metadata."""
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         ids = opened.ids(identity=identity, where=pairs_of(where, "--where"))
         ids = ids[ids > after]
         items = opened.items(ids[:limit])
@@ -180,7 +207,7 @@ def show_log(
     as_json: AsJson = False,
 ) -> None:
     """Who was enrolled, removed and searched, and when: items by number, identities as hashes."""
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         entries = opened.log(newest=limit)
     if as_json:
         typer.echo(json.dumps(to_plain(entries)))
@@ -195,7 +222,7 @@ def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = Fals
     """How much a gallery holds, how it is searched, and how large it is."""
     with (
         counting("indexing") as progress,
-        Gallery.open(gallery, progress=progress, cipher=cipher_of(key)) as opened,
+        open_any(gallery, progress=progress, cipher=cipher_of(key)) as opened,
     ):
         found = opened.stats()
     templates = ", ".join(f"{count:,} with {number}" for number, count in found.templates)
@@ -204,8 +231,8 @@ def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = Fals
         f"{f' ({templates} each)' if templates else ''}, {found.without_identity:,} without one.",
         f"model {found.space.fingerprint}, {found.space.dim} numbers a template, compared by "
         f"{found.space.similarity}; search: {found.index}.",
-        f"store {found.store_bytes:,} bytes, index {found.index_bytes:,} bytes; "
-        f"{found.changes:,} entries in the log{'; encrypted' if found.encrypted else ''}.",
+        f"{_size(found)}; {found.changes:,} entries in the log"
+        f"{'; encrypted' if found.encrypted else ''}.",
     ]
     if found.waiting is not None:
         lines.append(
@@ -228,11 +255,13 @@ def verify(
     """Check store, log and index against one another, and what a search finds. Exits 1 if not well.
     """  # fmt: skip
     facts: dict[str, Any]
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         if removed is not None:
             problems = opened.verify_removed(removed)
             facts = {"removed": removed, "problems": problems}
             text = f"{gallery}: nothing of item {removed} is left."
+            if isinstance(opened, MilvusGallery):
+                text = f"{gallery}: item {removed} is not found; of Milvus' disks nothing is known."
         else:
             found = opened.verify()
             problems = list(found.problems)
@@ -253,6 +282,7 @@ def verify(
 @gallery_app.command("rebuild")
 def rebuild(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = False) -> None:
     """Make the index anew from the store."""
+    require_in_folder(gallery, "rebuilt")
     with (
         counting("indexing") as progress,
         Gallery.open(gallery, progress=progress, cipher=cipher_of(key)) as opened,
@@ -308,7 +338,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write vectors.npy and items.jsonl, which other programs read and `import` takes back."""
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         count = export_gallery(opened, out)
     facts = {"gallery": str(gallery), "out": str(out), "items": count}
     _tell(facts, f"{out}: {count:,} items of {gallery}.", as_json)
@@ -323,7 +353,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Enrol all that was exported from a gallery of the same model, or nothing of it."""
-    with Gallery.open(gallery, cipher=cipher_of(key)) as opened:
+    with open_any(gallery, cipher=cipher_of(key)) as opened:
         done = import_gallery(opened, folder)
         opened.refresh()
     facts = {"gallery": str(gallery), "added": len(done.ids), "known": len(done.known)}
@@ -335,6 +365,12 @@ def _line(item: Item) -> str:
     entry = item.entry
     labels = " ".join(f"{key}={value}" for key, value in entry.metadata.items())
     return f"{item.id:8}  {entry.identity or '-'}  {entry.source}  {labels}".rstrip()
+
+
+def _size(found: Stats) -> str:
+    if found.store_bytes is None or found.index_bytes is None:
+        return "its size is known to Milvus only"
+    return f"store {found.store_bytes:,} bytes, index {found.index_bytes:,} bytes"
 
 
 def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:

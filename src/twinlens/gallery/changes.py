@@ -29,7 +29,12 @@ def add(
     Raises:
         GalleryError: the same content is there, or comes twice, as two identities; names all.
     """
-    fresh, known = _told_apart(db, entries)
+    rows = db.execute(
+        "SELECT content, name FROM item LEFT JOIN identity ON identity.id = item.identity "
+        "WHERE content IN (SELECT value FROM json_each(?))",
+        (json.dumps([entry.content for entry in entries]),),
+    )
+    fresh, known = told_apart(entries, dict(rows))
     if not fresh:
         return Added((), tuple(known))
     numbers = _numbers(db, {e.identity for _, e in fresh if e.identity is not None})
@@ -58,7 +63,7 @@ def add(
         "INSERT INTO label VALUES (?, ?, ?)",
         [(key, value, item) for item, e in new for key, value in e.metadata.items()],
     )
-    changed(db, "add", {"items": [ids[0], ids[-1]], "identities": _hashed(numbers)})
+    changed(db, "add", {"items": [ids[0], ids[-1]], "identities": hashed(numbers)})
     return Added(tuple(ids), tuple(known))
 
 
@@ -94,7 +99,7 @@ def remove(db: sqlite3.Connection, ids: Sequence[int]) -> None:
         (json.dumps(ids),),
     )
     names: list[str] = [name for (name,) in rows]
-    change = changed(db, "remove", {"items": list(ids), "identities": _hashed(names)})
+    change = changed(db, "remove", {"items": list(ids), "identities": hashed(names)})
     each = [(item,) for item in ids]
     for table, column in (("template", "item"), ("label", "item"), ("item", "id")):
         db.executemany(f"DELETE FROM {table} WHERE {column} = ?", each)
@@ -113,16 +118,19 @@ def changed(db: sqlite3.Connection, action: log.Action, details: Mapping[str, An
     return change
 
 
-def _told_apart(
-    db: sqlite3.Connection, entries: Sequence[Entry]
+def told_apart(
+    entries: Sequence[Entry], owners: Mapping[str, str | None]
 ) -> tuple[list[tuple[int, Entry]], list[Entry]]:
-    """Which entries are new, with their places, and which are known by content."""
-    rows = db.execute(
-        "SELECT content, name FROM item LEFT JOIN identity ON identity.id = item.identity "
-        "WHERE content IN (SELECT value FROM json_each(?))",
-        (json.dumps([entry.content for entry in entries]),),
-    )
-    owner: dict[str, str | None] = dict(rows)
+    """Which entries are new, with their places, and which are known by content.
+
+    Args:
+        entries: to be enrolled.
+        owners: content -> identity, of those of their contents that are enrolled.
+
+    Raises:
+        GalleryError: the same content is there, or comes twice, as two identities; names all.
+    """
+    owner = dict(owners)
     fresh: list[tuple[int, Entry]] = []
     known: list[Entry] = []
     conflicts: list[str] = []
@@ -153,7 +161,8 @@ def _numbers(db: sqlite3.Connection, names: set[str]) -> dict[str, int]:
     return dict(rows)
 
 
-def _hashed(names: Iterable[str]) -> list[str]:
+def hashed(names: Iterable[str]) -> list[str]:
+    """How the log names identities."""
     return [identity_hash(name) for name in names]
 
 

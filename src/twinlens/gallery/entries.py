@@ -80,6 +80,21 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """What a removal did.
+
+    Attributes:
+        ids: of the items that are gone.
+        erased: whether no trace is left on disk; False while another process still reads an older
+            state, and until a later removal or `verify` finds none; None where the disk is not
+            twinlens' own and nothing is known of it.
+    """
+
+    ids: tuple[int, ...]
+    erased: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """An identity whose best template is this much alike a probe."""
 
@@ -98,7 +113,7 @@ class Stats:
         without_identity: items of unknown identity.
         templates: how many identities have one template, two, ...: [(templates, identities)].
         index: how it is searched: "exact", "graph" or "comparator".
-        store_bytes, index_bytes: on disk.
+        store_bytes, index_bytes: on disk; None where the disk is not twinlens' own.
         changes: entries of the log.
         encrypted: whether templates and index are.
         waiting: items that a migration under way has yet to embed; None where there is none.
@@ -110,8 +125,8 @@ class Stats:
     without_identity: int
     templates: tuple[tuple[int, int], ...]
     index: str
-    store_bytes: int
-    index_bytes: int
+    store_bytes: int | None
+    index_bytes: int | None
     changes: int
     encrypted: bool
     waiting: int | None
@@ -119,3 +134,5 @@ class Stats:
 
 Vectors = FloatArray
 """Embeddings as the model projects them, [n, dim] float32."""
+Where = Mapping[str, str]
+"""Texts that the metadata of an item must have, by name."""

@@ -10,23 +10,30 @@ beside it, each a state that was whole.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
 from twinlens.atomic import WriteError, new_folder
-from twinlens.calibration import Calibration
-from twinlens.errors import DataError, GalleryError, nearest
+from twinlens.errors import GalleryError
 from twinlens.gallery import cache_file
 from twinlens.gallery.cipher import Cipher
 from twinlens.gallery.database import WAIT_S
-from twinlens.gallery.entries import Added, Entry, Hit, Item, Space, Stats, Vectors
-from twinlens.gallery.identification import Identification, decide
+from twinlens.gallery.entries import (
+    Added,
+    Entry,
+    Hit,
+    Item,
+    Removed,
+    Space,
+    Stats,
+    Vectors,
+    Where,
+)
 from twinlens.gallery.index import Found
+from twinlens.gallery.interface import AnyGallery, require_items, require_keys, require_model
 from twinlens.gallery.live_index import LiveIndex, Progress
 from twinlens.gallery.log import LogEntry
 from twinlens.gallery.store import NAME, Store
@@ -36,24 +43,8 @@ from twinlens.types import IntArray, Scorer
 _KEPT_ITEMS = 4096
 """Items of earlier answers kept in memory."""
 
-Where = Mapping[str, str]
 
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What a removal did.
-
-    Attributes:
-        ids: of the items that are gone.
-        erased: whether no trace is left on disk; False while another process still reads an older
-            state, and until a later removal or `verify` finds none.
-    """
-
-    ids: tuple[int, ...]
-    erased: bool
-
-
-class Gallery:
+class Gallery(AnyGallery):
     """Open with `create` or `open`; use it as a context manager. Safe from several threads."""
 
     def __init__(
@@ -119,25 +110,12 @@ class Gallery:
         """
         path = Path(path)
         store = Store(path / NAME, wait_s=wait_s, cipher=cipher)
-        made_with = store.space.fingerprint
-        if fingerprint is not None and fingerprint != made_with:
+        try:
+            require_model(path, store.space, fingerprint)
+        except GalleryError:
             store.close()
-            raise GalleryError(
-                f"{path} must hold embeddings of the model {fingerprint}. Got those of "
-                f"{made_with}. Use that model, or make a gallery with this one."
-            )
+            raise
         return cls(path, store, scorer, progress)
-
-    def __enter__(self) -> Gallery:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __len__(self) -> int:
         with self._reading():
@@ -172,11 +150,7 @@ class Gallery:
             GalleryError: the same content under two identities, a full disk, or another writer
                 that does not come to an end.
         """
-        vectors = self._checked(vectors)
-        if len(vectors) != len(entries):
-            raise DataError(
-                f"There must be an entry for each embedding. Got {len(entries)} for {len(vectors)}."
-            )
+        vectors = self._matched(vectors, entries)
         with self._lock, self.store.explained(), self.store.transaction():
             return self.store.add(entries, vectors)
 
@@ -193,12 +167,7 @@ class Gallery:
                 self._index.now()
             with self.store.transaction():
                 missing = set(chosen) - self.store.items(chosen).keys()
-                if missing:
-                    raise GalleryError(
-                        f"Items to be removed must be in {self.path}. Got {min(missing)}"
-                        f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}, which "
-                        "none is. See twinlens gallery list."
-                    )
+                require_items(self.path, missing, "Items to be removed")
                 self.store.remove(chosen)
                 self._index.delete_file()  # first, as it must not outlive what it holds
             self._items.clear()
@@ -226,43 +195,6 @@ class Gallery:
         self._record_search(hits)
         return hits
 
-    def identify(
-        self,
-        probes: Vectors,
-        calibration: Calibration,
-        *,
-        fpir: float = 0.01,
-        candidates: int = 3,
-        where: Where | None = None,
-    ) -> list[Identification]:
-        """Who each probe is, or nobody, as the best template of an identity decides.
-
-        An item without an identity counts as one of its own.
-
-        Args:
-            probes: embeddings, [n, dim].
-            calibration: of the same model.
-            fpir: share of strangers who may be taken for somebody, to be promised for as many
-                identities as are searched.
-            candidates: best identities to tell of.
-            where: only among items that have all of these texts in their metadata.
-
-        Raises:
-            GalleryError: the calibration is of another model; and see `search`.
-        """
-        if calibration.fingerprint != self.space.fingerprint:
-            raise GalleryError(
-                f"A calibration must be of the model {self.space.fingerprint}. Got one of "
-                f"{calibration.fingerprint}. Use the model that the gallery was made with."
-            )
-        with self._reading():
-            templates = self.store.templates(self._ids(None, where) if where else None)
-            rule = calibration.stranger_threshold(templates, fpir=fpir) if templates else None
-            depth = candidates * max(templates, default=1)
-            found = self._hits(probes, depth, where)
-        self._record_search(found)
-        return [decide(_best_of_each(hits)[:candidates], rule, len(templates)) for hits in found]
-
     def ids(self, *, identity: str | None = None, where: Where | None = None) -> IntArray:
         """Numbers of the items that are of an identity and have all of these texts, ascending.
 
@@ -287,12 +219,7 @@ class Gallery:
         wanted = np.asarray(ids, np.int64)
         with self._reading():
             index = self._index.now().index
-            missing = np.setdiff1d(wanted, index.ids)
-            if len(missing):
-                raise GalleryError(
-                    f"Items must be in {self.path}. Got {missing[0]}, which none is. "
-                    "See twinlens gallery list."
-                )
+            require_items(self.path, np.setdiff1d(wanted, index.ids).tolist())
             return index.vectors(wanted)
 
     def known(self, contents: Sequence[str]) -> dict[str, int]:
@@ -369,13 +296,17 @@ class Gallery:
             yield
 
     def _ids(self, identity: str | None, where: Where | None) -> IntArray:
-        unknown = sorted(set(where or ()) - set(self.store.keys()))
-        if unknown:
-            raise GalleryError(
-                f"A filter must name metadata of the gallery. Got {unknown[0]!r}. "
-                f"{nearest(unknown[0], self.store.keys())}"
-            )
+        require_keys(where, self.store.keys())
         return self.store.ids(identity=identity, where=where)
+
+    def _nearest(
+        self, probes: Vectors, candidates: int, where: Where | None
+    ) -> tuple[list[int], list[tuple[Hit, ...]]]:
+        with self._reading():
+            templates = self.store.templates(self._ids(None, where) if where else None)
+            found = self._hits(probes, candidates * max(templates, default=1), where)
+        self._record_search(found)
+        return templates, found
 
     def _hits(self, queries: Vectors, k: int, where: Where | None) -> list[tuple[Hit, ...]]:
         found = self._found(queries, k, where)
@@ -393,9 +324,7 @@ class Gallery:
                 self.store.record("search", {"queries": len(best), "best": best})
 
     def _found(self, queries: Vectors, k: int, where: Where | None) -> Found:
-        queries = self._checked(queries)
-        if k < 1:
-            raise GalleryError(f"k must be at least 1. Got {k}.")
+        queries = self._asked(queries, k)
         if self.space.similarity == "comparator" and self._scorer is None:
             raise GalleryError(
                 f"{self.path} must be searched with its model, whose comparator no index can stand "
@@ -414,22 +343,3 @@ class Gallery:
                 self._items = {item: self._items[item] for item in ids if item in self._items}
             self._items |= self.store.items(missing)
         return self._items
-
-    def _checked(self, vectors: Vectors) -> Vectors:
-        vectors = np.asarray(vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self.space.dim:
-            raise DataError(
-                f"Embeddings must have the shape [n, {self.space.dim}]. "
-                f"Got {list(vectors.shape)}. Embed with the model of the gallery."
-            )
-        if not np.isfinite(vectors).all():
-            raise DataError("Every embedding must be finite. Got NaN or infinity. Clean the input.")
-        return vectors
-
-
-def _best_of_each(hits: Sequence[Hit]) -> list[Hit]:
-    """The first hit of each identity; each item without one for itself."""
-    first: dict[str | int, Hit] = {}
-    for hit in hits:
-        first.setdefault(hit.item.entry.identity or hit.item.id, hit)
-    return list(first.values())

@@ -11,13 +11,15 @@ import getpass
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 Action = Literal["create", "add", "remove", "search", "migrate"]
 FIRST_MARK = bytes(16)
+Row = tuple[int, str, str, str, str, bytes]
+"""Number, when, by whom, action, details as JSON, mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,15 @@ def append(connection: sqlite3.Connection, action: Action, details: Mapping[str,
     """Add an entry, inside the transaction that is open. Returns its number."""
     last = connection.execute("SELECT number, mark FROM log ORDER BY number DESC LIMIT 1")
     number, before = last.fetchone() or (0, FIRST_MARK)
-    row = (number + 1, now(), _account(), action, json.dumps(details, separators=(",", ":")))
-    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", (*row, _mark(before, row)))
+    row = row_after(number, before, action, details)
+    connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
     return number + 1
+
+
+def row_after(number: int, before: bytes, action: Action, details: Mapping[str, Any]) -> Row:
+    """The entry that follows one of this number and mark, of now and of this account."""
+    row = (number + 1, now(), _account(), action, json.dumps(details, separators=(",", ":")))
+    return (*row, _mark(before, row))
 
 
 def entries(connection: sqlite3.Connection, *, newest: int | None = None) -> list[LogEntry]:
@@ -62,8 +70,13 @@ def entries(connection: sqlite3.Connection, *, newest: int | None = None) -> lis
 
 def broken_at(connection: sqlite3.Connection) -> int | None:
     """Number of the first entry that does not follow from the one before; None when all do."""
+    return first_broken(connection.execute("SELECT * FROM log ORDER BY number"))
+
+
+def first_broken(rows: Iterable[Row]) -> int | None:
+    """The same of rows in order."""
     before, expected = FIRST_MARK, 1
-    for *row, mark in connection.execute("SELECT * FROM log ORDER BY number"):
+    for *row, mark in rows:
         if row[0] != expected or _mark(before, tuple(row)) != mark:
             return expected
         before, expected = mark, expected + 1

@@ -18,7 +18,7 @@ import numpy as np
 from twinlens.atomic import new_folder
 from twinlens.errors import GalleryError
 from twinlens.gallery.entries import Added, Entry, Space
-from twinlens.gallery.gallery import Gallery
+from twinlens.gallery.interface import AnyGallery
 from twinlens.plain import from_plain, to_plain
 
 FORMAT = 1
@@ -26,7 +26,7 @@ VECTORS, ITEMS, MANIFEST = "vectors.npy", "items.jsonl", "MANIFEST"
 _AT_ONCE = 4096
 
 
-def export_gallery(gallery: Gallery, out: Path) -> int:
+def export_gallery(gallery: AnyGallery, out: Path) -> int:
     """Write all items; the folder appears whole or not at all. Returns how many there are.
 
     The log stays behind, and so does what was removed.
@@ -51,7 +51,7 @@ def export_gallery(gallery: Gallery, out: Path) -> int:
     return len(ids)
 
 
-def import_gallery(gallery: Gallery, folder: Path) -> Added:
+def import_gallery(gallery: AnyGallery, folder: Path) -> Added:
     """Enrol all that was exported: all of it or nothing. What is there already stays as it is.
 
     Raises:

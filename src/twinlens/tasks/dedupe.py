@@ -19,7 +19,7 @@ from twinlens.duplicates.clusters import Cluster, Pair, complete_link
 from twinlens.duplicates.plan import Step
 from twinlens.duplicates.quality import Quality, quality_of
 from twinlens.errors import DataError, EvidenceError
-from twinlens.gallery import Entry, Gallery, Item
+from twinlens.gallery import AnyGallery, Entry, Item
 from twinlens.tasks.gallery import create_gallery, open_gallery
 from twinlens.tasks.readable import embed_readable
 from twinlens.types import IntArray
@@ -129,7 +129,7 @@ def _by_content(folder: Path, bundle: Bundle) -> tuple[dict[str, list[Path]], li
 
 
 def _take_up(
-    gallery: Gallery,
+    gallery: AnyGallery,
     bundle: Bundle,
     paths: dict[str, list[Path]],
     problems: list[str],
@@ -193,7 +193,7 @@ def _rule(bundle: Bundle, count: int, threshold: float | None, fpir: float) -> R
     return Rule(highest, why, promised=False)
 
 
-def _candidates(gallery: Gallery, ids: IntArray, neighbours: int) -> Iterator[Pair]:
+def _candidates(gallery: AnyGallery, ids: IntArray, neighbours: int) -> Iterator[Pair]:
     """The pictures most alike each picture, as pairs of positions in `ids`, each pair once."""
     place = {int(item): number for number, item in enumerate(ids)}
     seen: set[tuple[int, int]] = set()

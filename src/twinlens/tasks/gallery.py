@@ -10,8 +10,17 @@ from twinlens.bundle import Bundle
 from twinlens.data.cache import Progress
 from twinlens.data.duplicates import content_hash
 from twinlens.data.manifest import read_examples
-from twinlens.errors import DataError
-from twinlens.gallery import Cipher, Entry, Gallery, Space
+from twinlens.errors import DataError, GalleryError
+from twinlens.gallery import (
+    AnyGallery,
+    Cipher,
+    Entry,
+    Gallery,
+    MilvusPlace,
+    Space,
+    create_elsewhere,
+    open_any,
+)
 from twinlens.gallery.entries import Similarity
 from twinlens.tasks.readable import embed_readable
 from twinlens.types import Example
@@ -47,13 +56,33 @@ def space_of(bundle: Bundle) -> Space:
 
 
 def create_gallery(
-    path: Path, bundle: Bundle, *, log_searches: bool = True, cipher: Cipher | None = None
-) -> Gallery:
-    """An empty gallery for a model; with a cipher, its templates are encrypted.
+    path: Path,
+    bundle: Bundle,
+    *,
+    log_searches: bool = True,
+    cipher: Cipher | None = None,
+    place: MilvusPlace | None = None,
+) -> AnyGallery:
+    """An empty gallery for a model.
+
+    Args:
+        path: folder, which must be new or empty.
+        bundle: the model.
+        log_searches: whether each search is logged, too.
+        cipher: encrypts the templates.
+        place: where else to keep it; the folder then only says where.
 
     Raises:
         WriteError: something is at `path`, or it cannot be written to.
+        GalleryError: it is to be encrypted elsewhere than in its folder, or cannot be made there.
     """
+    if place is not None:
+        if cipher is not None:
+            raise GalleryError(
+                "A gallery must be kept in its own folder to be encrypted with a key. Got "
+                "--store. Leave out one of the two."
+            )
+        return create_elsewhere(path, place, space_of(bundle), log_searches=log_searches)
     return Gallery.create(
         path, space_of(bundle), log_searches=log_searches, scorer=bundle.siamese, cipher=cipher
     )
@@ -65,13 +94,13 @@ def open_gallery(
     *,
     progress: Progress | None = None,
     cipher: Cipher | None = None,
-) -> Gallery:
+) -> AnyGallery:
     """A gallery, to be used with the model it was made with.
 
     Raises:
-        GalleryError: it is missing, damaged, or of another model or key.
+        GalleryError: it is missing, damaged, cannot be reached, or is of another model or key.
     """
-    return Gallery.open(
+    return open_any(
         path,
         fingerprint=bundle.fingerprint,
         scorer=bundle.siamese,
@@ -81,7 +110,7 @@ def open_gallery(
 
 
 def enrol(
-    gallery: Gallery,
+    gallery: AnyGallery,
     bundle: Bundle,
     paths: Sequence[Path],
     *,
@@ -146,7 +175,7 @@ def _entry(
     )
 
 
-def _stored(gallery: Gallery, entries: Sequence[Entry]) -> set[tuple[str, str | None]]:
+def _stored(gallery: AnyGallery, entries: Sequence[Entry]) -> set[tuple[str, str | None]]:
     """(content, identity) of those that are enrolled as just that."""
     ids = list(gallery.known([entry.content for entry in entries]).values())
     there = {(i.entry.content, i.entry.identity) for i in gallery.items(ids)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from twinlens.bundle import Bundle, Input
 from twinlens.data.cache import Progress
-from twinlens.gallery import Gallery
+from twinlens.gallery import AnyGallery
 from twinlens.gallery.identification import Identification
 from twinlens.plain import to_plain
 from twinlens.tasks.verify import scale_for
@@ -17,7 +17,7 @@ FPIR = 0.01
 
 def identify(
     bundle: Bundle,
-    gallery: Gallery,
+    gallery: AnyGallery,
     probes: Sequence[Input],
     *,
     fpir: float = FPIR,

@@ -9,7 +9,7 @@ from twinlens.bundle import Bundle
 from twinlens.data.cache import Progress
 from twinlens.data.duplicates import content_hash
 from twinlens.errors import DataError
-from twinlens.gallery import Cipher, Item, Migration
+from twinlens.gallery import Cipher, Item, Migration, require_in_folder
 from twinlens.tasks.gallery import BATCH, space_of
 from twinlens.tasks.readable import embed_readable
 
@@ -51,8 +51,10 @@ def migrate(
         progress: told of (items embedded, items that were missing).
 
     Raises:
-        GalleryError: it is of this model already, is damaged, or cannot be written to.
+        GalleryError: it is of this model already, is damaged, cannot be written to, or is kept
+            elsewhere than in its folder.
     """
+    require_in_folder(path, "migrated")
     lost: dict[int, str] = {}
     embedded = 0
     with Migration(path, space_of(bundle), cipher=cipher) as migration:

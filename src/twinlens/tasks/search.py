@@ -13,7 +13,7 @@ from twinlens.bundle import Bundle, Input
 from twinlens.data.cache import Progress
 from twinlens.errors import ConfigError
 from twinlens.functional.expansion import expanded
-from twinlens.gallery import Gallery, Hit
+from twinlens.gallery import AnyGallery, Hit
 from twinlens.plain import to_plain
 from twinlens.settings import require
 from twinlens.types import FloatArray
@@ -48,7 +48,7 @@ class Found:
 
 def search(
     bundle: Bundle,
-    gallery: Gallery,
+    gallery: AnyGallery,
     queries: Sequence[Input],
     *,
     k: int = 10,
@@ -103,7 +103,7 @@ def search(
 
 
 def _drawn(
-    gallery: Gallery, vectors: FloatArray, like: Sequence[int], unlike: Sequence[int]
+    gallery: AnyGallery, vectors: FloatArray, like: Sequence[int], unlike: Sequence[int]
 ) -> FloatArray:
     """Queries moved towards the mean of some items and away from that of others."""
     for ids, weight in ((like, LIKED), (unlike, -UNLIKED)):
@@ -122,7 +122,7 @@ def _require_averages(bundle: Bundle, expand: int) -> None:
 
 
 def _expanded(
-    gallery: Gallery,
+    gallery: AnyGallery,
     vectors: FloatArray,
     bundle: Bundle,
     count: int,

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from twinlens.errors import DataError, GalleryError
-from twinlens.gallery import Entry, Gallery, Hit, Space
+from twinlens.gallery import AnyGallery, Entry, Hit, Space
 from twinlens.gallery.entries import Similarity, Vectors
 from twinlens.testing.contract import Broken, CheckResult, Rule, check_rules
 from twinlens.types import IntArray
 
-Make = Callable[[Path, Space], Gallery]
+Make = Callable[[Path, Space], AnyGallery]
 """An empty gallery in a new folder."""
-Reopen = Callable[[Path], Gallery]
+Reopen = Callable[[Path], AnyGallery]
 
 _COUNT, _DIM, _K = 60, 6, 5
 
@@ -182,7 +182,7 @@ class _Case:
     def _folder(self) -> AbstractContextManager[str]:
         return TemporaryDirectory(prefix="twinlens-gallery-")
 
-    def _filled(self, folder: Path) -> Gallery:
+    def _filled(self, folder: Path) -> AnyGallery:
         gallery = self.make(folder / "g", self.space)
         gallery.add(_vectors(), _entries())
         return gallery
