@@ -38,6 +38,7 @@ from twinlens.calibration.operating import Thresholds
 from twinlens.config import load_config
 from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
+from twinlens.errors import EvidenceError
 from twinlens.evaluation.bootstrap import clopper_pearson
 from twinlens.functional.probability import (
     balanced_weights,
@@ -206,7 +207,10 @@ def refuses_few(subject: Subject, seed: int) -> bool:
     """Whether five identities are refused a promise of 0.1 %."""
     count = len(subject.dataset.identities())
     few = np.random.default_rng([seed, 1]).permutation(count)[:FEW]
-    point = Thresholds(subject.compare(few.tolist(), seed)).operating_point(0.001, CONFIDENCE)
+    try:
+        point = Thresholds(subject.compare(few.tolist(), seed)).operating_point(0.001, CONFIDENCE)
+    except EvidenceError:  # not one of them has two examples
+        return True
     return not isinstance(point, OperatingPoint)
 
 
