@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.record import RESULTS, Metric, Options, commit, metric_of
-from twinlens.atomic import write_bytes
+from benchmarks.record import Metric, Options, commit, keep, metric_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +35,11 @@ def kept_part(
         make: measures.
         options: those of a quick run are kept in the cache.
     """
-    folder = options.data.cache if options.quick else RESULTS
-    path = folder / "parts" / f"{name}.json"
+    path = options.folder / "parts" / f"{name}.json"
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["asked"] == asked:
             return Part(tuple(metric_of(metric) for metric in kept["metrics"]), kept["details"])
     part = make()
-    table = {"asked": asked, "commit": commit(), **dataclasses.asdict(part)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, f"{json.dumps(table, indent=1, allow_nan=False)}\n".encode())
+    keep(path, {"asked": asked, "commit": commit(), **dataclasses.asdict(part)})
     return part

@@ -102,6 +102,11 @@ class Options:
         """Whether a part is to be run."""
         return not self.parts or part in self.parts
 
+    @property
+    def folder(self) -> Path:
+        """Where what took long is kept: beside the results, or, of a quick run, in the cache."""
+        return self.data.cache if self.quick else RESULTS
+
     def seed_range(self, usual: int) -> tuple[int, ...]:
         """The seeds to run: 0, 1, ...; `usual` many unless told otherwise, one when quick."""
         return tuple(range(self.seeds or (1 if self.quick else usual)))
@@ -183,6 +188,12 @@ def save(made: Record, folder: Path = RESULTS) -> Path:
     text = json.dumps(dataclasses.asdict(made), indent=2, allow_nan=False)
     write_bytes(path, f"{text}\n".encode())
     return path
+
+
+def keep(path: Path, content: object) -> None:
+    """Write plain JSON values, whole or not at all, into a folder that is made when missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode())
 
 
 def load(path: Path) -> Record:

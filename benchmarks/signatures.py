@@ -53,7 +53,7 @@ def run(options: Options) -> Result:
     known, unseen = halves(bhsig, TRAIN_WRITERS)
     parts: dict[str, tuple[str, Callable[[], list[Figures]]]] = {
         "cedar": ("cedar", lambda: [
-            _cedar(fold, *held_out(cedar, fold), start, options)
+            _trained("cedar", fold, *held_out(cedar, fold), options, start)
             for start in [_of_bhsig(bhsig, options)]
             for fold in range(1 if options.quick else FOLDS)
         ]),
@@ -99,22 +99,25 @@ def _of_bhsig(bhsig: Dataset, options: Options) -> Bundle:
     return trained_model("signatures-bhsig-all", bhsig, configuration("bhsig", 0, options), options)
 
 
-def _cedar(fold: int, known: Dataset, unseen: Dataset, start: Bundle, options: Options) -> Figures:
-    def test(bundle: Bundle) -> Figures:
-        before = errors(start.embed(unseen.refs()), unseen, start.siamese)
-        after = errors(bundle.embed(unseen.refs()), unseen, bundle.siamese)
-        return {**after, "before": before["eer_1"]}
-
-    config = changed(configuration("cedar", fold, options), GO_ON)
-    return train_and_test(f"signatures-cedar-{fold}", known, config, test, options, start)
-
-
-def _trained(part: str, seed: int, known: Dataset, unseen: Dataset, options: Options) -> Figures:
-    def test(bundle: Bundle) -> Figures:
+def _trained(
+    part: str,
+    seed: int,
+    known: Dataset,
+    unseen: Dataset,
+    options: Options,
+    start: Bundle | None = None,
+) -> Figures:
+    def told(bundle: Bundle) -> Figures:
         return errors(bundle.embed(unseen.refs()), unseen, bundle.siamese)
 
+    def test(bundle: Bundle) -> Figures:
+        before = {} if start is None else {"before": told(start)["eer_1"]}
+        return {**told(bundle), **before}
+
     config = configuration(part, seed, options)
-    return train_and_test(f"signatures-{part}-{seed}", known, config, test, options)
+    if start is not None:
+        config = changed(config, GO_ON)
+    return train_and_test(f"signatures-{part}-{seed}", known, config, test, options, start)
 
 
 def errors(embeddings: FloatArray, dataset: Dataset, siamese: Siamese) -> Figures:

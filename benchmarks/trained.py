@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import RESULTS, Options, commit
-from twinlens.atomic import write_bytes
+from benchmarks.record import Options, commit, keep
 from twinlens.bundle import Bundle
 from twinlens.config import Config, from_table, to_table
 from twinlens.data.dataset import Dataset
@@ -48,8 +47,7 @@ def train_and_test(
         options: those of a quick run are kept in the cache.
         start: a model that the training goes on from.
     """
-    folder = options.data.cache if options.quick else RESULTS
-    kept = folder / "runs" / f"{name}.json"
+    kept = options.folder / "runs" / f"{name}.json"
     if kept.exists():
         record = json.loads(kept.read_text(encoding="utf-8"))
         figures = record["figures"]
@@ -57,7 +55,7 @@ def train_and_test(
             return figures
     bundle = trained_model(name, dataset, config, options, start)
     figures = {**test(bundle), **_facts(bundle)}
-    _keep(kept, {"figures": figures, "config": to_table(config)})
+    keep(kept, {"figures": figures, "config": to_table(config)})
     print(f"{name} {figures}", flush=True)
     return figures
 
@@ -73,7 +71,7 @@ def trained_model(
         if bundle.evidence["training"].get("start", "") == _mark(start):
             return bundle
     bundle = fit(dataset, place, config=config, start=start, overwrite=True)
-    _keep(asked, to_table(config))
+    keep(asked, to_table(config))
     return bundle
 
 
@@ -100,8 +98,3 @@ def _facts(bundle: Bundle) -> Figures:
     seed = bundle.config.seed
     start = {"start": facts["start"]} if facts.get("start") else {}
     return {"seed": seed, **start, **{key: facts[key] for key in _FACTS}, "commit": commit()}
-
-
-def _keep(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, f"{json.dumps(content, indent=1)}\n".encode())

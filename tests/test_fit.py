@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from drawings import write_glyphs
 from settings import SMALL
+from stopping import StopAt
 from twinlens.bundle import CONFIG, WEIGHTS, Bundle
 from twinlens.config import Config, load_config
 from twinlens.errors import BundleError, ConfigError, DataError, TrainingError
@@ -173,17 +174,6 @@ def test_an_existing_model_is_kept_unless_told(glyphs: Path, tmp_path: Path) -> 
     assert Bundle.load(tmp_path / "model").fingerprint == first.fingerprint
     second = fit(glyphs, tmp_path / "model", config=settings("seed=1"), overwrite=True)
     assert Bundle.load(tmp_path / "model").fingerprint == second.fingerprint != first.fingerprint
-
-
-class StopAt:
-    """Asks for an end, as Ctrl-C does, once a step is logged."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def update(self, event: Progress) -> None:
-        if event.line is not None and event.step == self.step:
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_an_unfinished_training_is_not_overwritten_by_accident(

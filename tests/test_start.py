@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 
 from drawings import write_glyphs
 from settings import SMALL
+from stopping import StopAt
 from twinlens.bundle import Bundle
 from twinlens.config import Config, changed, load_config
 from twinlens.data.duplicates import identity_hash
@@ -19,7 +19,6 @@ from twinlens.data.manifest import read_dataset
 from twinlens.errors import DataError, TrainingError
 from twinlens.fit import fit
 from twinlens.tasks.evaluate import seen_examples
-from twinlens.training.history import Progress
 
 
 def settings(*more: str) -> Config:
@@ -107,17 +106,6 @@ def test_nobody_new_to_test_on_is_told(first: tuple[Path, Bundle], tmp_path: Pat
     data, model = first
     with pytest.raises(DataError, match=r"does not know\. Got \d new ones"):
         fit(data, tmp_path / "b", start=model)
-
-
-class StopAt:
-    """Asks for an end, as Ctrl-C does, once a step is logged."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def update(self, event: Progress) -> None:
-        if event.line is not None and event.step == self.step:
-            signal.raise_signal(signal.SIGINT)
 
 
 def test_it_is_resumed_from_the_same_model_only(first: tuple[Path, Bundle], tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def _prepare(
     data = as_dataset(data, config)
     content = _content(data, config)
     shares = config.data.shares(data.kind)
-    known = None if start is None else seen_examples(data, start, calibrated=False)
+    known = None if start is None else seen_examples(data, start, calibrated=False, content=content)
     sides = split(data, shares=shares, seed=config.seed, content=content, known=known)
     config = settle(config, sides.train)
     if resume:

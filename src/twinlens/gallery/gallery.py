@@ -179,17 +179,7 @@ class Gallery(AnyGallery):
     def search(
         self, queries: Vectors, k: int = 10, *, where: Where | None = None
     ) -> list[tuple[Hit, ...]]:
-        """The items most alike each query, best first.
-
-        Args:
-            queries: embeddings, [n, dim].
-            k: items for each; fewer where the gallery has fewer.
-            where: only among items that have all of these texts in their metadata.
-
-        Raises:
-            DataError: shapes do not fit or a number is not finite.
-            GalleryError: no item has such metadata, or the gallery is damaged.
-        """
+        """The items most alike each query, best first; see `AnyGallery.search`."""
         with self._reading():
             hits = self._hits(queries, k, where)
         self._record_search(hits)

@@ -10,8 +10,11 @@ import numpy as np
 from twinlens.gallery import cache_file
 from twinlens.gallery.cache_file import Cached
 from twinlens.gallery.store import Store
+from twinlens.types import IntArray
 
-_SAMPLE, _NEAREST = 200, 10
+NEAREST = 10
+"""Items that a search is asked for, to see how many of them it finds."""
+_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,13 @@ def verify(store: Store, cached: Cached, folder: Path) -> Verified:
     index = cached.index
     recall = None
     if index.kind == "graph":
-        drawn = np.random.default_rng(1).permutation(index.ids)[:_SAMPLE]
-        recall = index.recall(index.vectors(np.sort(drawn)), _NEAREST)
+        recall = index.recall(index.vectors(np.sort(sample(index.ids))), NEAREST)
     return Verified(len(index), tuple(problems), recall)
+
+
+def sample(ids: IntArray) -> IntArray:
+    """Items whose templates are searched for; always the same of the same gallery."""
+    return np.random.default_rng(1).permutation(ids)[:_SAMPLE]
 
 
 def verify_removed(store: Store, item: int, folder: Path) -> list[str]:

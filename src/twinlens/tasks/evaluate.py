@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -182,28 +182,36 @@ def evaluate_dataset(
     )
 
 
-def seen_examples(dataset: Dataset, bundle: Bundle, *, calibrated: bool) -> BoolArray:
+def seen_examples(
+    dataset: Dataset,
+    bundle: Bundle,
+    *,
+    calibrated: bool,
+    content: Mapping[str, str] | None = None,
+) -> BoolArray:
     """Which examples the model depends on, by the hashes that it keeps. [n] bool.
 
     Args:
         dataset: to look through.
         bundle: the model.
         calibrated: whether those count too on which thresholds and probabilities were fitted.
+        content: example id -> hash of its content, by a caller who has read them all.
     """
     sides = (*WEIGHTS, "calibration") if calibrated else WEIGHTS
-    identities, content = (
-        hashes_of(bundle, "identities", sides),
-        hashes_of(bundle, "content", sides),
-    )
+    identities = hashes_of(bundle, "identities", sides)
+    contents = hashes_of(bundle, "content", sides)
     if calibrated and bundle.calibration is not None:
         identities |= set(bundle.calibration.data["identity_hashes"])
         if (normalisation := bundle.calibration.normalisation) is not None:
             identities |= set(normalisation.data["identity_hashes"])
-    if not identities and not content:
+    if not identities and not contents:
         return np.zeros(len(dataset), np.bool_)
-    by_value = bundle.siamese.modality.by_value
-    hashes = content_hashes(dataset.refs(bundle.config.modality.name), by_value=by_value)
-    known = np.array([key in content for key in hashes], np.bool_)
+    if content is None:
+        by_value = bundle.siamese.modality.by_value
+        hashes = content_hashes(dataset.refs(bundle.config.modality.name), by_value=by_value)
+    else:
+        hashes = [content[example.id] for example in dataset.examples]
+    known = np.array([key in contents for key in hashes], np.bool_)
     names = [example.identity or example.imitates for example in dataset.examples]
     tainted = {name for name, is_known in zip(names, known, strict=True) if is_known and name}
     tainted |= {name for name in names if name is not None and identity_hash(name) in identities}

@@ -10,9 +10,9 @@ import numpy as np
 from twinlens.gallery import log
 from twinlens.gallery.entries import Space, Vectors
 from twinlens.gallery.milvus.tables import Table
+from twinlens.gallery.verify import NEAREST, sample
 from twinlens.types import FloatArray, IntArray
 
-_SAMPLE, _NEAREST = 200, 10
 _AT_ONCE = 1024
 
 
@@ -51,7 +51,7 @@ def recall(table: Table, space: Space, last: int, ids: IntArray) -> float | None
         last: the greatest number.
         ids: of the items that are there.
     """
-    drawn = np.random.default_rng(1).permutation(ids)[:_SAMPLE].tolist()
+    drawn = sample(ids).tolist()
     if not drawn:
         return None
     queries = np.array([row["vector"] for row in table.among(drawn, ["vector"])], np.float32)
@@ -62,7 +62,7 @@ def recall(table: Table, space: Space, last: int, ids: IntArray) -> float | None
         new = np.broadcast_to([row["id"] for row in part], (len(queries), len(part)))
         best = np.concatenate([best, _scores(space, queries, vectors)], axis=1)
         numbers = np.concatenate([numbers, new], axis=1)
-        order = np.argsort(-best, axis=1)[:, :_NEAREST]
+        order = np.argsort(-best, axis=1)[:, :NEAREST]
         best = np.take_along_axis(best, order, 1)
         numbers = np.take_along_axis(numbers, order, 1)
     answers = table.search(queries, numbers.shape[1], f"id <= {last}")
