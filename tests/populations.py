@@ -22,6 +22,16 @@ def people(count: int, rng: np.random.Generator, *, examples: int = 5, dim: int 
     return Compared(scores, a == b, a, b, count, "identity", count)
 
 
+def wolves(count: int, rng: np.random.Generator, *, examples: int = 2) -> Compared:
+    """Everyone compared with everyone; some people are taken for many others."""
+    labels = np.repeat(np.arange(count), examples)
+    left, right = np.triu_indices(len(labels), 1)
+    a, b = labels[left], labels[right]
+    taken = rng.exponential(0.4, size=count)
+    scores = taken[a] + taken[b] + rng.normal(size=len(a)) + 4 * (a == b)
+    return Compared(scores, a == b, a, b, count, "identity", count)
+
+
 def independent(genuine: FloatArray, impostors: FloatArray) -> Compared:
     """Comparisons of which each has an identity of its own."""
     scores = np.concatenate([genuine, impostors])

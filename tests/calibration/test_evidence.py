@@ -46,7 +46,7 @@ def test_errors_of_one_person_count_as_one() -> None:
     every = everyone(50)
     erring = np.flatnonzero((every.left == 7) | (every.right == 7))
     found = Dependence(every).evidence(erring)
-    assert found.effective_errors < 1.1
+    assert found.rate * found.effective_trials < 1.1
 
 
 def test_errors_of_scattered_pairs_count_half() -> None:
@@ -54,7 +54,7 @@ def test_errors_of_scattered_pairs_count_half() -> None:
     every = everyone(200)
     scattered = np.random.default_rng(0).choice(len(every), 400, replace=False)
     found = Dependence(every).evidence(scattered)
-    assert found.effective_errors == pytest.approx(200, rel=0.15)
+    assert found.rate * found.effective_trials == pytest.approx(200, rel=0.15)
 
 
 def test_the_variance_is_that_of_rates_over_drawn_people_or_wider() -> None:
@@ -71,15 +71,39 @@ def test_the_variance_is_that_of_rates_over_drawn_people_or_wider() -> None:
 
 
 @pytest.mark.parametrize("units", [2, 5, 40, 41])
-def test_without_errors_only_disjoint_comparisons_count(units: int) -> None:
+def test_without_errors_all_comparisons_of_two_people_count_as_one(units: int) -> None:
     found = Dependence(everyone(units, repeats=3)).evidence(np.zeros(0, np.int64))
-    assert found.effective_trials == units // 2
+    pairs = units * (units - 1) // 2
+    assert found.groups == found.effective_trials == pairs
     # exact binomial without errors, of half the evidence: 1 - 0.05^(2 / n)
-    assert found.upper_bound(0.95) == pytest.approx(1 - 0.05 ** (2 / (units // 2)))
+    assert found.upper_bound(0.95) == pytest.approx(1 - 0.05 ** (2 / pairs))
+
+
+def test_few_errors_promise_no_more_than_none() -> None:
+    """One error among 19,000 comparisons of twenty people is no evidence of one in 19,000."""
+    every = everyone(20, repeats=100)
+    none = Dependence(every).evidence(np.zeros(0, np.int64))
+    for errors in (1, 2, 5):
+        found = Dependence(every).evidence(np.arange(errors))
+        assert found.upper_bound(0.95) >= none.upper_bound(0.95)
+        assert found.interval(0.95)[1] >= none.interval(0.95)[1]
+
+
+def test_the_worst_person_is_counted_once_more() -> None:
+    every = everyone(50)
+    wolf = (every.left == 7) | (every.right == 7)
+    found = Dependence(every).evidence(np.flatnonzero(wolf))
+    rate = 49 / len(every)
+    assert found.worst == pytest.approx(rate)  # without him nobody errs
+    assert found.upper_bound(0.5) > rate + found.worst
+    scattered = Dependence(every).evidence(np.arange(0, len(every), 25))
+    assert scattered.rate == pytest.approx(rate)
+    assert scattered.worst < found.worst / 5
+    assert scattered.upper_bound(0.95) < found.upper_bound(0.95) / 2
 
 
 def test_bounds_are_exact_binomial_ones() -> None:
-    found = ErrorEvidence(10, 1000, 200.0)
+    found = ErrorEvidence(10, 1000, groups=1000, effective_trials=200.0, worst=0.0)
     low, high = found.interval(0.95)
     expected = stats.binomtest(2, 200).proportion_ci(0.95, method="exact")
     assert (low, high) == pytest.approx((expected.low, expected.high))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from populations import independent, people
+from populations import independent, people, wolves
 from twinlens.calibration import OperatingPoint, Refusal, RejectionPoint
 from twinlens.calibration.operating import Thresholds
 from twinlens.errors import DataError
@@ -33,6 +33,18 @@ def test_promises_hold_on_people_never_seen() -> None:
         held.append(float(np.mean(new.scores[~new.same] >= point.threshold)) <= 0.05)
     # 150 draws of 0.95 fall below 0.90 once in two hundred times
     assert np.mean(held) >= 0.90
+
+
+@pytest.mark.parametrize(("count", "fmr"), [(40, 0.05), (100, 0.01)])
+def test_promises_hold_where_a_few_people_make_most_of_the_errors(count: int, fmr: float) -> None:
+    """And are made: a refusal whenever such a person is seen would leave those that break."""
+    rng = np.random.default_rng(4)
+    held: list[bool] = []
+    for _ in range(150):
+        point = promise(wolves(count, rng), fmr)
+        new = wolves(count, rng)
+        held.append(float(np.mean(new.scores[~new.same] >= point.threshold)) <= fmr)
+    assert np.mean(held) >= 0.90  # as above
 
 
 def test_a_promise_is_not_paid_too_dearly() -> None:
@@ -63,7 +75,7 @@ def test_what_a_refusal_asks_for_is_about_enough() -> None:
     assert promise(people(25, np.random.default_rng(2), examples=2), smallest).bound <= smallest
 
 
-def test_without_any_error_only_disjoint_comparisons_count() -> None:
+def test_without_any_error_the_rule_of_3_holds() -> None:
     """Rule of 3, of half the evidence: 1 - 0.05^(2/n) <= 0.01 from n = 597 on."""
     genuine = np.linspace(2, 3, 50)
     enough = independent(genuine, np.zeros(597))

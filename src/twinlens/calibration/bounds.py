@@ -12,20 +12,19 @@ Source:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaincinv
 
 from twinlens.calibration.evidence import Dependence, ErrorEvidence
-from twinlens.types import Compared, FloatArray, Interval
+from twinlens.functional.binomial import upper_bound
+from twinlens.types import Compared, FloatArray, IntArray, Interval
 
 Error = Literal["false match", "false non-match"]
 """Different ones taken for the same, or the same for different ones."""
 
-FEWEST_ERRORS = 5.0
-"""Effective errors below which their spread over identities says too little to trust a variance."""
 _STEPS = 200
 """Thresholds at which the bound is computed, evenly spaced by the logarithm of the rate."""
 _KINDS: dict[Error, str] = {"false match": "impostor", "false non-match": "genuine"}
@@ -83,7 +82,6 @@ class Bounds:
         self._order = np.argsort(-wrong, kind="stable")
         self._descending: FloatArray = wrong[self._order]
         self._dependence = Dependence(compared)
-        self._known: dict[int, ErrorEvidence] = {}
 
     @property
     def identities(self) -> int:
@@ -91,26 +89,15 @@ class Bounds:
         return len(np.unique(np.concatenate([self._compared.left, self._compared.right])))
 
     def promised(self, rate: float, confidence: float) -> ErrorEvidence | Refusal:
-        """The most errors up to which, and at any fewer, the bound is at most `rate`.
-
-        Thresholds with fewer than `FEWEST_ERRORS` effective errors are passed over, since a
-        variance estimated from so few bounds nothing. Where the bound holds at none of the others,
-        the threshold at which none errs is left: without any error only comparisons that share no
-        identity count, by the exact binomial ("rule of 3").
-        """
+        """The most errors up to which, and at any fewer, the bound is at most `rate`."""
         found: ErrorEvidence | None = None
-        least = self._at(0)
-        smallest = least.upper_bound(confidence)
-        for evidence in map(self._at, self._counts()):
-            if evidence.effective_errors < FEWEST_ERRORS:
-                continue
+        smallest = 1.0
+        for evidence in map(self._dependence.evidence, self._worst()):
             bound = evidence.upper_bound(confidence)
             smallest = min(smallest, bound)
             if bound > rate:
                 break
             found = evidence
-        if found is None and least.upper_bound(confidence) <= rate:
-            found = least
         return self._refusal(rate, confidence, smallest) if found is None else found
 
     def threshold(self, errors: int) -> float:
@@ -132,30 +119,24 @@ class Bounds:
         errs = scores >= threshold if self._sign > 0 else scores < threshold
         return self._dependence.rate(np.flatnonzero(errs))
 
-    def _counts(self) -> list[int]:
-        """How many err at each threshold looked at, ascending."""
+    def _worst(self) -> Iterator[IntArray]:
+        """Which comparisons err at each threshold looked at: none, then ever more."""
         total = len(self._descending)
         counts = np.unique(np.geomspace(1, total, _STEPS).astype(np.int64))
         # equal scores err together
         ends = total - np.searchsorted(self._descending[::-1], self._descending[counts - 1])
-        return np.unique(ends).tolist()
-
-    def _at(self, errors: int) -> ErrorEvidence:
-        if errors not in self._known:
-            self._known[errors] = self._dependence.evidence(self._order[:errors])
-        return self._known[errors]
+        for end in (0, *np.unique(ends).tolist()):
+            yield self._order[:end]
 
     def _refusal(self, rate: float, confidence: float, smallest: float) -> Refusal:
         identities, comparisons = self.identities, len(self._descending)
-        # with errors: as many effective trials as bound FEWEST_ERRORS, of which each identity
-        # brings its share; without any: comparisons that share no identity
-        looked_at = sorted(self._known.values(), key=lambda evidence: evidence.errors)
-        trusted = [e for e in looked_at if e.effective_errors >= FEWEST_ERRORS]
+        groups = self._dependence.groups
+        # the rule of 3 for groups, of which pairs grow with the square of the identities; or where
+        # errors cluster more than that, evidence in proportion
         exact = 2 * math.log(1 - confidence) / math.log1p(-rate)
-        factor = exact / max(self._dependence.disjoint, 1)
-        if trusted:
-            needed = 2 * float(gammaincinv(FEWEST_ERRORS / 2 + 1, confidence)) / rate
-            factor = min(factor, max(needed / trusted[0].effective_trials, smallest / rate))
+        factor = (exact / groups) ** (1 / self._power)
+        if smallest > upper_bound(0.0, groups / 2, confidence):
+            factor = max(factor, smallest / rate)
         return Refusal(
             rate=rate,
             confidence=confidence,

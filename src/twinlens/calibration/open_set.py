@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinlens.calibration.bounds import FEWEST_ERRORS
 from twinlens.calibration.operating import OperatingPoint
 from twinlens.calibration.strangers import Chances, measured
 from twinlens.errors import EvidenceError
@@ -32,6 +31,8 @@ from twinlens.functional.binomial import two_sided, upper_bound
 from twinlens.types import FloatArray, IntArray, Interval
 
 FEWEST_IDENTITIES = 10
+_FEWEST_ERRORS = 2.5
+"""Effective errors below which their spread over identities says too little to trust a variance."""
 _STEPS = 40
 """Thresholds looked at, evenly spaced by the logarithm of how many stranger scores reach them."""
 _MOST_ACCEPTED = 0.2
@@ -57,7 +58,7 @@ class Curve:
     def bound(self, place: int, confidence: float) -> float | None:
         """Upper bound of the rate that a new gallery has; None where too few erred to tell."""
         rate, effective = self.rates[place], self.effective[place]
-        if rate and rate * effective < FEWEST_ERRORS / 2:
+        if rate and rate * effective < _FEWEST_ERRORS:
             return None
         return upper_bound(rate, effective, confidence)
 
