@@ -22,6 +22,7 @@ from twinlens.modalities.vectors import WordVectors, read_vectors
 from twinlens.types import BoolArray, Example, FloatArray, IntArray, Pairs
 
 QUORA, MRPC, STS = "quora_pairs_sample", "mrpc", "stsbenchmark"
+CLINC = "clinc150"
 WIKIQA, CQA = "wikiqa", "semeval_cqa_trainpart2"
 VECTORS = "glove_twitter_25d_12k"
 _TOP = 5.0
@@ -151,6 +152,12 @@ def cqa(data: DataFolder, part: str) -> TextPairs:
     return TextPairs(tuple(left), tuple(other), grade)
 
 
+def clinc(data: DataFolder, side: str) -> list[tuple[str, str]]:
+    """Distinct utterances of CLINC150 with the intent of each, "train", "test" or "oos_test"."""
+    path = _folder(data, CLINC) / f"clinc150_{side}.tsv"
+    return list({clean(row["text"]): row["intent"] for row in _table(path)}.items())
+
+
 def vectors_file(data: DataFolder) -> Path:
     """The small word vectors; from here, where they lie below, since settings are recorded."""
     path = _folder(data, VECTORS) / "glove_twitter_25d.npz"
@@ -227,16 +234,24 @@ def bm25_scores(
 
 def averaged_scores(pairs: TextPairs, vectors: WordVectors) -> FloatArray:
     """Cosine of the mean vectors of the words that have one."""
+    left, right = (unit(mean_vectors(side, vectors)) for side in (pairs.left, pairs.right))
+    return (left * right).sum(1)
+
+
+def mean_vectors(texts: Sequence[str], vectors: WordVectors) -> FloatArray:
+    """The mean of the words of each text that have a vector; 0 where none has. -> [n, width]."""
     row = {word: i for i, word in enumerate(vectors.words)}
 
     def mean(text: str) -> FloatArray:
         known = [row[word] for word in words(text) if word in row]
         return vectors.vectors[known].mean(0) if known else np.zeros(vectors.width, np.float32)
 
-    left = np.stack([mean(text) for text in pairs.left])
-    right = np.stack([mean(text) for text in pairs.right])
-    length = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    return (left * right).sum(1) / np.maximum(length, 1e-9)
+    return np.stack([mean(text) for text in texts])
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Each row as long as 1, or 0. [n, width]."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 def word_vectors(data: DataFolder) -> WordVectors:

@@ -38,11 +38,13 @@ def clean(text: str) -> str:
             f"A text must not hold the character NUL. Got {shortened(text)!r}: it may be a binary "
             "file, or UTF-16. Save it as UTF-8."
         )
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
         raise DataError(
             f"A text must be valid Unicode. Got bytes that are not UTF-8, in {shortened(text)!a}. "
             "Save it as UTF-8."
-        )
+        ) from error
     found = " ".join(unicodedata.normalize("NFKC", text).split())
     if not found:
         raise DataError(f"A text must not be empty. Got {shortened(text)!r}. Fill or remove it.")
