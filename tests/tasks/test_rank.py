@@ -13,6 +13,7 @@ from texts import train_small
 from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.errors import DataError
+from twinlens.tasks.compare import compare_file
 from twinlens.tasks.rank import rank, rank_file
 
 ANSWERS = ("tips to sell my boat", "how do I cook a fish", "paint a house: how")
@@ -82,6 +83,34 @@ def test_a_table_of_questions(bundle: Bundle, tmp_path: Path) -> None:
     assert written[0]["note"] == "x"
     scores = [float(row["score"]) for row in written[:3]]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_a_table_of_records(bundle: Bundle, tmp_path: Path) -> None:
+    rows = [
+        "question_verb,question_noun,candidate_how,candidate_what",
+        "cook,fish,how do I cook,a fish",
+    ]
+    table = write(tmp_path / "asked.csv", rows)
+    rank_file(bundle, table, tmp_path / "out.csv")
+    (row,) = csv.DictReader((tmp_path / "out.csv").read_text("utf-8").splitlines())
+    assert (row["question"], row["candidate"]) == ("cook fish", "how do I cook a fish")
+    score = bundle.score("cook fish", "how do I cook a fish")
+    assert float(row["score"]) == pytest.approx(score, abs=1e-5)
+    nested = write(tmp_path / "asked.jsonl", ['{"question": "a", "candidate": {"b": [1]}}'])
+    with pytest.raises(DataError, match="b of candidate must be a text, a number or null"):
+        rank_file(bundle, nested, tmp_path / "out.csv")
+
+
+def test_pairs_of_records_are_compared(bundle: Bundle, tmp_path: Path) -> None:
+    rows = [{"left": {"verb": "cook", "noun": "fish"}, "right_a": "fish", "right_b": None}]
+    pairs = write(tmp_path / "pairs.jsonl", list(map(json.dumps, rows)))
+    assert compare_file(bundle, pairs, tmp_path / "scored.csv") == 1
+    (row,) = csv.DictReader((tmp_path / "scored.csv").read_text("utf-8").splitlines())
+    assert (row["left"], row["right"], row["right_b"]) == ("cook fish", "fish", "")
+    assert float(row["score"]) == pytest.approx(bundle.score("cook fish", "fish"), abs=1e-5)
+    nested = write(tmp_path / "nested.jsonl", ['{"left": {"a": {}}, "right": "b"}'])
+    with pytest.raises(DataError, match="row 1: a of left must be a text, a number or null"):
+        compare_file(bundle, nested, tmp_path / "scored.csv")
 
 
 @pytest.mark.parametrize(

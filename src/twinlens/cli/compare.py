@@ -36,7 +36,11 @@ def compare_command(
     b: Annotated[str | None, typer.Argument(help="Another.")] = None,
     *,
     pairs: Annotated[
-        Path | None, typer.Option(help="Table with the columns left and right, instead of A B.")
+        Path | None,
+        typer.Option(
+            help="Table with the columns left and right (of records left_NAME and right_NAME), "
+            "instead of A B."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="CSV for the scores of --pairs; replaced if it exists.")

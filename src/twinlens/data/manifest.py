@@ -52,7 +52,9 @@ def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto
     - A CSV or JSONL file whose columns say what it gives: `path, identity` (and `group`);
       `left, right, same`; `left, right, score` (from 0 to 5); or `anchor, positive, negative`.
       Paths are relative to the file. Where inputs are values, as texts are, they stand in the
-      columns themselves, and in `text` instead of `path`.
+      columns themselves, and in `text` instead of `path`; or a record's fields stand in columns
+      `left_NAME` (`right_NAME`, `text_NAME`, ...), in JSON in an object, and are one text: those
+      that are filled, in their order.
     - A folder with one such file and no class folders.
 
     Args:

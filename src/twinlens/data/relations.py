@@ -40,7 +40,9 @@ def read(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Data
     Raises:
         DataError: columns are missing, or no row is left.
     """
-    table = read_table(path, log)
+    cls: type[Modality] = lookup("modality", modality)
+    values = (modality, *_PAIRS[:2], *_TRIPLETS) if cls.by_value else ()
+    table = read_table(path, log, records=values)
     if not table.rows:
         log.refuse(str(path))
         raise DataError(f"{path} must have rows. Got a header only. Fill it.")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from twinlens.data.problems import ProblemLog
-from twinlens.errors import DataError
+from twinlens.errors import DataError, shortened
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
 
@@ -42,10 +42,17 @@ class Table:
         return f"{self.path}, row {row.number}"
 
 
-def read_table(path: Path, log: ProblemLog) -> Table:
+def read_table(path: Path, log: ProblemLog, *, records: Collection[str] = ()) -> Table:
     """Read a CSV (comma, semicolon or tab, with or without a byte order mark) or a JSONL file.
 
     Rows that cannot be read are logged and left out.
+
+    Args:
+        path: of the file.
+        log: takes what is wrong with rows.
+        records: columns that may be given as the fields of a record: "left" as the columns
+            left_name, left_price, or in JSON as an object. They hold its filled fields, in the
+            order in which they are given, joined by a space.
 
     Raises:
         DataError: the file cannot be opened, is not UTF-8, or is empty.
@@ -63,9 +70,36 @@ def read_table(path: Path, log: ProblemLog) -> Table:
         raise DataError(f"{path} must have rows. Got an empty file. Fill it.")
     lines = list(io.StringIO(text))
     if path.suffix.lower() in (".jsonl", ".ndjson"):
-        rows = tuple(_json_rows(path, lines, log))
-        return Table(path, frozenset(key for row in rows for key in row.values), rows)
-    return _csv_table(path, lines, log)
+        rows = tuple(_json_rows(path, lines, records, log))
+        table = Table(path, frozenset(key for row in rows for key in row.values), rows)
+    else:
+        table = _csv_table(path, lines, log)
+    return _with_records(table, records)
+
+
+def _with_records(table: Table, records: Collection[str]) -> Table:
+    """The table with one more column for each record that is given by its fields alone."""
+    fields = {
+        record: {column for column in table.columns if column.startswith(f"{record}_")}
+        for record in records
+        if record not in table.columns
+    }
+    found = {record: columns for record, columns in fields.items() if columns}
+    if not found:
+        return table
+    rows: list[Row] = []
+    for row in table.rows:
+        texts = {
+            record: _joined(value for column, value in row.values.items() if column in columns)
+            for record, columns in found.items()
+        }
+        rows.append(Row(row.number, {**row.values, **texts}))
+    return Table(table.path, table.columns | found.keys(), tuple(rows))
+
+
+def _joined(values: Iterable[str]) -> str:
+    """The text of a record's fields, without their names: all records have those."""
+    return " ".join(value for value in values if value)
 
 
 def _csv_table(path: Path, lines: list[str], log: ProblemLog) -> Table:
@@ -124,7 +158,9 @@ def _csv_row(
     return [Row(number, values)]
 
 
-def _json_rows(path: Path, lines: Iterable[str], log: ProblemLog) -> Iterator[Row]:
+def _json_rows(
+    path: Path, lines: Iterable[str], records: Collection[str], log: ProblemLog
+) -> Iterator[Row]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -137,12 +173,35 @@ def _json_rows(path: Path, lines: Iterable[str], log: ProblemLog) -> Iterator[Ro
         if not isinstance(parsed, dict):
             log.error("unreadable-row", where, f"a row must be a JSON object. Got {line.strip()}.")
             continue
-        items = cast(dict[str, Any], parsed).items()
-        yield Row(number, {key.strip().lower(): _text(value) for key, value in items})
+        given = {k.strip().lower(): v for k, v in cast(dict[str, Any], parsed).items()}
+        try:
+            values = {k: _record(k, v) if k in records else _text(v) for k, v in given.items()}
+        except DataError as error:
+            log.error("unreadable-row", where, str(error))
+            continue
+        yield Row(number, values)
+
+
+def _record(column: str, value: Any) -> str:
+    """The text of a record, which is one already or an object of fields.
+
+    Raises:
+        DataError: a field is not one value.
+    """
+    if not isinstance(value, dict):
+        return _text(value)
+    fields = cast(dict[str, Any], value)
+    for name, field in fields.items():
+        if isinstance(field, dict | list):
+            raise DataError(
+                f"{name} of {column} must be a text, a number or null. Got "
+                f"{shortened(json.dumps(field))}. Make it one text."
+            )
+    return _joined(map(_text, fields.values()))
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value != value:  # NaN stands for what is missing where pandas wrote it
         return ""
     return value.strip() if isinstance(value, str) else json.dumps(value)
 

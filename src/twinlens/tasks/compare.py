@@ -62,7 +62,8 @@ def compare_file(
     Args:
         bundle: the model.
         pairs: CSV, TSV or JSONL with the columns left and right; paths are relative to it, values
-            (as texts) stand in the columns themselves.
+            (as texts) stand in the columns themselves, or as fields of a record in left_NAME and
+            right_NAME; left and right are written too, then.
         out: CSV to write; appears whole or not at all.
         question: how to decide.
         progress: told of (inputs embedded, inputs).
@@ -75,9 +76,12 @@ def compare_file(
         WriteError: `out` cannot be written.
     """
     log = ProblemLog()
-    table = read_table(pairs, log)
+    modality = bundle.siamese.modality
+    table = read_table(pairs, log, records=_COLUMNS if modality.by_value else ())
+    if not table.rows:
+        log.refuse(str(pairs))  # without a row nothing can be said of its columns
     _require_columns(table)
-    places, sides = _inputs(table, bundle.siamese.modality, log)
+    places, sides = _inputs(table, modality, log)
     log.refuse(str(pairs))
     if not table.rows:
         raise DataError(f"{pairs} must have rows. Got none below the header. Add pairs.")

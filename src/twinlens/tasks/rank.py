@@ -153,7 +153,8 @@ def rank_file(
     Args:
         bundle: the model.
         table: CSV, TSV or JSONL with the columns question and candidate, and right (1 or 0) where
-            that is known. Paths are relative to it.
+            that is known. Paths are relative to it; of values, as texts, the fields of a record
+            may stand in question_NAME and candidate_NAME.
         out: CSV to write; appears whole or not at all.
         asked: how to decide.
         seed: of the intervals.
@@ -222,7 +223,10 @@ def _read(bundle: Bundle, path: Path) -> tuple[tuple[Row, ...], list[bool] | Non
         DataError: names every wrong row.
     """
     log = ProblemLog()
-    table = read_table(path, log)
+    by_value = bundle.siamese.modality.by_value
+    table = read_table(path, log, records=_COLUMNS if by_value else ())
+    if not table.rows:
+        log.refuse(str(path))  # without a row nothing can be said of its columns
     missing = [column for column in _COLUMNS if column not in table.columns]
     if missing or not table.rows:
         found = ", ".join(sorted(table.columns)) or "none"
