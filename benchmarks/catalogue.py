@@ -20,6 +20,7 @@ BENCHMARKS = {
     "online_signatures": "pen movements of users never trained on, against skilled forgeries",
     "paraphrase": "same or different, and how alike, on pairs of sentences: Quora, MRPC, STS",
     "answers": "which sentence answers a question, and whether any does: WikiQA, SemEval CQA",
+    "matching": "records of two sources that are the same thing: Abt-Buy, DBLP-ACM, dirty DBLP-ACM",
     "intents": "intents never trained on, by ten examples each, and what is none of them",
     "text_speed": "texts embedded a second, against sentence-transformers with the same weights",
     "grad_cache": "peak memory of a large batch that passes through the encoder in parts",
