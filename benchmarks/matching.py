@@ -1,8 +1,8 @@
 """Which records are the same thing: products of two shops, papers of two libraries.
 
 DeepMatcher's pairs and split: F1 of the class "same" on test pairs, at the threshold that is best
-on validation pairs. The fields of a record are one text, as where a table gives records; of products
-only the names are read. No outside text but the small word vectors.
+on validation pairs. The fields of a record are one text, as where a table gives records; of
+products only the names are read. No outside text but the small word vectors.
 
 * `abt_buy`: products; `dblp_acm`: papers; `dblp_acm_dirty`: the same with values in wrong columns.
 
