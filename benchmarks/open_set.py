@@ -1,8 +1,9 @@
 """Who is it, or nobody: whether strangers are kept out as promised, and who is still recognised.
 
 A model is trained on some identities. The others are dealt into two halves, 200 times anew: one
-calibrates; of the other, half are enrolled in a real gallery with one example each, and half stay
-strangers. Two further examples of everybody are identified, so half of the probes are strangers.
+calibrates; of the other, 50 (or a third, where that is fewer) are enrolled in a real gallery with
+one example each, and the rest stay strangers. Two examples of each stranger are identified, and as
+many of the enrolled together as there are, so that half of the probes are strangers.
 
 * `fpir_promise_held_<set>`: share of the trials, of those in which a false positive identification
   rate of 1 % could be promised, in which no more strangers were taken for somebody;
@@ -17,6 +18,7 @@ strangers. Two further examples of everybody are identified, so half of the prob
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,7 +28,7 @@ import numpy as np
 
 from benchmarks.parts import Part, kept_part
 from benchmarks.record import Anchor, Metric, Options, Result
-from benchmarks.trust import Subject, lfw_people, omniglot, share
+from benchmarks.trust import BOUND, Subject, lfw_people, omniglot, share
 from twinlens.calibration import Calibration
 from twinlens.config import CalibrationConfig
 from twinlens.gallery import Entry, Gallery, Space
@@ -38,7 +40,8 @@ RATES = (0.1, 0.01)
 MAIN_RATE = 0.01
 CONFIDENCE = 0.95
 PROBES = 2
-"""Of each identity, besides the example that is enrolled."""
+"""Of each stranger."""
+ENROLLED = 50
 _FINGERPRINT = "0" * 16
 
 
@@ -65,7 +68,13 @@ def tried(name: str, subject: Subject, options: Options) -> Part:
         found = [trial(subject, seed) for seed in trials]
         return Part(tuple(metrics_of(name, found)), details_of(found))
 
-    asked = {"model": subject.model, "trials": len(trials), "probes": PROBES}
+    asked = {
+        "model": subject.model,
+        "bound": BOUND,
+        "trials": len(trials),
+        "probes": PROBES,
+        "enrolled": ENROLLED,
+    }
     return kept_part(f"open-set-{name}", asked, part, options)
 
 
@@ -76,17 +85,17 @@ def trial(subject: Subject, seed: int) -> dict[str, Any]:
     several = np.flatnonzero(np.bincount(labels) > PROBES)
     order = rng.permutation(several)
     known, new = np.array_split(order, 2)
-    enrolled, strangers = np.array_split(new, 2)
-    chosen = {
-        int(identity): rng.permutation(np.flatnonzero(labels == identity))[: PROBES + 1]
-        for identity in new
-    }
+    enrolled, strangers = np.split(new, [min(ENROLLED, len(new) // 3)])
+    each = math.ceil(PROBES * len(strangers) / len(enrolled))
+    chosen = [rng.permutation(np.flatnonzero(labels == identity)) for identity in new]
     calibration = _calibrated(subject, known, seed)
-    probes = np.array([p for i in (*enrolled, *strangers) for p in chosen[int(i)][1:]])
-    templates = np.array([chosen[int(i)][0] for i in enrolled])
+    templates = np.array([places[0] for places in chosen[: len(enrolled)]])
+    own_probes = np.concatenate([places[1 : each + 1] for places in chosen[: len(enrolled)]])
+    others = np.concatenate([places[:PROBES] for places in chosen[len(enrolled) :]])
+    probes = np.concatenate([own_probes, others])
     scores = subject.siamese.score_matrix(subject.embeddings[probes], subject.embeddings[templates])
     best, named = scores.max(axis=1), enrolled[scores.argmax(axis=1)]
-    own = np.arange(len(probes)) < PROBES * len(enrolled)
+    own = np.arange(len(probes)) < len(own_probes)
     right = own & (named == labels[probes])
     points = {point.fmr: point.threshold for point in calibration.scale().points}
     with tempfile.TemporaryDirectory() as place:

@@ -9,7 +9,9 @@ gallery of N falls into N / n of n, one of which must have erred.
 A promise is for one gallery and strangers that nobody has seen. So the variance of what was
 measured, the jackknife's over identities, each left out both as a stranger and from the galleries,
 is added to that of a new trial: of as many strangers, and of one gallery, which varies more the
-smaller it is. Bounds are exact ones of as many independent trials as would vary so much.
+smaller it is. Bounds are exact ones of as many independent trials as would vary so much, with one
+more identity like the worst among those to come, and none is under the rule of 3 for galleries that
+share no pair of identities: see `evidence`.
 
 Source:
     ISO/IEC 19795-1:2021, open-set identification. Union bound: Boole. Choice of the threshold on
@@ -21,18 +23,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 
 from twinlens.calibration.operating import OperatingPoint
-from twinlens.calibration.strangers import Chances, measured
+from twinlens.calibration.strangers import Chances, groups, measured
 from twinlens.errors import EvidenceError
 from twinlens.functional.binomial import two_sided, upper_bound
 from twinlens.types import FloatArray, IntArray, Interval
 
 FEWEST_IDENTITIES = 10
-_FEWEST_ERRORS = 2.5
-"""Effective errors below which their spread over identities says too little to trust a variance."""
 _STEPS = 40
 """Thresholds looked at, evenly spaced by the logarithm of how many stranger scores reach them."""
 _MOST_ACCEPTED = 0.2
@@ -46,21 +47,24 @@ class Curve:
 
     Attributes:
         size: identities in the gallery.
+        groups: galleries with a stranger each that share no pair of identities.
         rates: false positive identification rate at each threshold, the mean over galleries.
+        worst: how much one more identity like the worst would raise each.
         effective: how many independent trials would vary as much as the difference of each from
             the rate of one new gallery and new strangers.
     """
 
     size: int
+    groups: float
     rates: tuple[float, ...]
+    worst: tuple[float, ...]
     effective: tuple[float, ...]
 
-    def bound(self, place: int, confidence: float) -> float | None:
-        """Upper bound of the rate that a new gallery has; None where too few erred to tell."""
-        rate, effective = self.rates[place], self.effective[place]
-        if rate and rate * effective < _FEWEST_ERRORS:
-            return None
-        return upper_bound(rate, effective, confidence)
+    def bound(self, place: int, confidence: float) -> float:
+        """Upper bound of the rate that a new gallery has."""
+        rate = min(1.0, self.rates[place] + self.worst[place])
+        least = upper_bound(0.0, self.groups / 2, confidence)
+        return max(least, upper_bound(rate, self.effective[place], confidence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,36 +176,32 @@ class OpenSet:
             curves=tuple(
                 Curve(
                     size,
-                    tuple(row[place][0] for row in found),
-                    tuple(row[place][1] for row in found),
+                    groups(identities, size),
+                    tuple(row[place].rate for row in found),
+                    tuple(row[place].worst for row in found),
+                    tuple(row[place].effective for row in found),
                 )
                 for place, size in enumerate(sizes)
             ),
             recognised=tuple(float(np.mean(genuine >= t)) for t in thresholds),
         )
 
-    def bounds(
-        self, templates: Sequence[int], confidence: float, *, larger: int = 0
-    ) -> list[float | None]:
-        """Upper bound of the rate at each threshold for a gallery; None where too few erred.
-
-        At the highest threshold nobody erred: there the bound is the exact one of as many pairs of
-        identities as share none.
+    def bounds(self, templates: Sequence[int], confidence: float) -> list[float]:
+        """Upper bound of the rate at each threshold for a gallery.
 
         Args:
             templates: how many each enrolled identity has. Where that is more than were calibrated
                 with, there are as many galleries as that takes, of which each may err.
             confidence: of each bound.
-            larger: how many sizes larger a gallery to take instead: whoever is kept out of that is
-                kept out of any part of it.
         """
         enrolled = len(templates)
-        fitting = [c for c in self.curves if c.size >= enrolled] or [self.curves[-1]]
-        curve = fitting[min(larger, len(fitting) - 1)]
+        curve = next((c for c in self.curves if c.size >= enrolled), self.curves[-1])
         galleries = math.ceil(max(templates, default=1) / self.templates)
         times = galleries * max(1.0, enrolled / curve.size)
-        bounds = [curve.bound(place, confidence) for place in range(len(self.thresholds))]
-        return [None if bound is None else min(1.0, times * bound) for bound in bounds]
+        return [
+            min(1.0, times * curve.bound(place, confidence))
+            for place in range(len(self.thresholds))
+        ]
 
     def point(
         self, templates: Sequence[int], fpir: float, confidence: float
@@ -213,24 +213,18 @@ class OpenSet:
             fpir: to promise.
             confidence: of the promise.
         """
-        tried = [
-            self.bounds(templates, confidence, larger=larger) for larger in range(len(self.curves))
-        ]
-        lowest = [_lowest(totals, fpir) for totals in tried]
-        # the first size of which enough is known; else the highest threshold, if that will do
-        place = next((found for found in lowest if found), lowest[0])
-        if place is None:
-            known = [bound for totals in tried for bound in totals if bound is not None]
-            return self._refusal(len(templates), fpir, confidence, min(known))
-        bound = tried[lowest.index(place)][place]
-        assert bound is not None  # `_lowest` has seen to it
+        bounds = self.bounds(templates, confidence)
+        kept = list(takewhile(lambda bound: bound <= fpir, bounds))
+        if not kept:
+            return self._refusal(len(templates), fpir, confidence, min(bounds))
+        place = len(kept) - 1
         share = self.recognised[place]
         low, high = two_sided(share, self.identities, 0.95)
         return IdentificationPoint(
             fpir=fpir,
             confidence=confidence,
             threshold=self.thresholds[place],
-            bound=bound,
+            bound=kept[place],
             enrolled=len(templates),
             identities=self.identities,
             recognised=Interval(share, low, high, 0.95, f"exact binomial over {self.identities}"),
@@ -240,8 +234,8 @@ class OpenSet:
     def _refusal(
         self, enrolled: int, fpir: float, confidence: float, smallest: float
     ) -> IdentificationRefusal:
-        # without an error it takes pairs that share no identity; with errors, evidence in
-        # proportion, and where galleries are larger than the calibration they grow with it too
+        # without an error it takes the rule of 3; with errors, evidence in proportion, and where
+        # galleries are larger than the calibration they grow with it too
         errorless = self.identities
         while _errorless(errorless, enrolled, confidence) > fpir:
             errorless = math.ceil(1.1 * errorless)
@@ -302,22 +296,8 @@ def from_pairs(
 
 def _errorless(identities: int, enrolled: int, confidence: float) -> float:
     """Bound that as many identities give if no stranger is taken for anybody."""
-    return max(1.0, enrolled / (identities - 1)) * upper_bound(0.0, identities / 4, confidence)
-
-
-def _lowest(bounds: Sequence[float | None], fpir: float) -> int | None:
-    """Place of the lowest threshold at which, and above which, all bounds that are known will do.
-
-    >>> _lowest([0.05, None, 0.04, 0.09, 0.2, 0.1], 0.1)
-    3
-    """
-    found = 0 if bounds[0] is not None and bounds[0] <= fpir else None
-    for place, bound in enumerate(bounds[1:], start=1):
-        if bound is not None and bound > fpir:
-            break
-        if bound is not None:
-            found = place
-    return found
+    size = max(1, min(enrolled, identities - 1))
+    return enrolled / size * upper_bound(0.0, groups(identities, size) / 2, confidence)
 
 
 def _sizes(most: int) -> list[int]:

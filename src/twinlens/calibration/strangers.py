@@ -42,13 +42,24 @@ class Chances:
         )
 
 
-def measured(
-    hits: BoolArray, owner: IntArray, chances: Sequence[Chances]
-) -> list[tuple[float, float]]:
-    """How often strangers are taken for somebody: (rate, effective trials) for each size.
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How often strangers are taken for somebody of a gallery of one size.
 
-    The trials are as many independent ones as would vary as much as the difference of the rate from
-    that of one new gallery and new strangers.
+    Attributes:
+        rate: the mean over galleries.
+        worst: how much one more identity like the worst would raise it.
+        effective: as many independent trials, of `rate` and `worst` together, would vary as much as
+            the difference of the rate from that of one new gallery and new strangers.
+    """
+
+    rate: float
+    worst: float
+    effective: float
+
+
+def measured(hits: BoolArray, owner: IntArray, chances: Sequence[Chances]) -> list[Taken]:
+    """How often strangers are taken for somebody, for each size.
 
     Args:
         hits: [p, c] whether a probe reaches the threshold with an identity that is not its own.
@@ -58,10 +69,10 @@ def measured(
     probes, identities = hits.shape
     count = hits.sum(axis=1)  # [p] of the others that each is taken for
     if not count.any():
-        return [(0.0, identities / 4)] * len(chances)
+        return [Taken(0.0, 0.0, groups(identities, c.size) / 2) for c in chances]
     matrix = sparse.csr_matrix(hits)
     mine = np.bincount(owner, minlength=identities)  # [c] probes of each
-    found: list[tuple[float, float]] = []
+    found: list[Taken] = []
     for by_count in chances:
         chance = by_count.all[count]  # [p]
         rate = float(chance.mean())
@@ -70,16 +81,21 @@ def measured(
         with_it = by_count.less[np.minimum(count, identities - 2)]
         change = matrix.T @ (by_count.less[np.maximum(count - 1, 0)] - with_it)  # [c]
         member = (with_it.sum() + change) / probes
-        both = with_it.sum() - np.bincount(owner, with_it, identities) + change
-        known = _jackknife(both / (probes - mine))
+        both = (with_it.sum() - np.bincount(owner, with_it, identities) + change) / (probes - mine)
+        known, worst = _jackknife(both), max(0.0, float(both.mean() - both.min()))
         # new strangers are as many as these; one new gallery varies more, the smaller it is
         galleries = (identities - 1) / by_count.size
         new = _jackknife(stranger) + _jackknife(member) * galleries
-        variance = known + max(known, new)
-        most = probes * galleries
-        trials = min(rate * (1 - rate) / variance, most) if variance > 0 else most
-        found.append((rate, float(trials) if rate < 1 else identities / 4))
+        variance = known + max(known, new) + worst**2
+        raised, most = min(1.0, rate + worst), probes * galleries
+        trials = min(raised * (1 - raised) / variance, most) if variance > 0 else most
+        found.append(Taken(rate, worst, float(trials)))
     return found
+
+
+def groups(identities: int, size: int) -> float:
+    """How many galleries of a size, each with a stranger of its own, pairs of identities make."""
+    return identities * (identities - 1) / 2 / size
 
 
 def _jackknife(without: FloatArray) -> float:
