@@ -210,7 +210,7 @@ class Bundle:
         at_once = batch_size * (_WINDOW if self.siamese.modality.by_value else 1)
         for start in range(0, len(inputs), at_once):
             part = inputs[start : start + at_once]
-            arrays = [self.prepared(item) for item in part]
+            arrays = self._prepared(part)
             embeddings[start : start + len(part)] = self.embed_prepared(arrays, batch_size)
             if progress is not None:
                 progress(start + len(part), len(inputs))
@@ -275,6 +275,12 @@ class Bundle:
             if not isinstance(item, (str, Path)):
                 raise
             raise DataError(f"{item}: {error}") from error
+
+    def _prepared(self, items: Sequence[Input]) -> list[Array]:
+        """Inputs as arrays; values, which are small and which errors quote, all at once."""
+        if self.siamese.modality.by_value:
+            return self.siamese.modality.prepare_all([self.raw(item) for item in items])
+        return [self.prepared(item) for item in items]
 
     def raw(self, item: Input) -> object:
         """What the modality prepares: a path is read, a picture or an array stays as it is."""

@@ -39,6 +39,16 @@ def test_the_contract(settings: dict[str, str | float]) -> None:
     assert [str(result) for result in broken(check_component("modality", "text", settings))] == []
 
 
+@pytest.mark.parametrize("level", ["bpe", "word"])
+def test_many_texts_at_once_are_prepared_as_one_by_one(level: str) -> None:
+    modality = text_modality(level=level, max_tokens=5, prompt="query: ")
+    texts = [*TEXTS, "a", "x" * 300]
+    for found, text in zip(modality.prepare_all(texts), texts, strict=True):
+        np.testing.assert_array_equal(found, modality.prepare(text))
+    with pytest.raises(DataError, match="must be a str"):
+        modality.prepare_all(["a", 3])
+
+
 def test_the_form_of_unicode_and_white_space_make_no_difference() -> None:
     modality = text_modality()
     plain = modality.prepare("Café au lait")

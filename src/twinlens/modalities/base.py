@@ -151,6 +151,14 @@ class Modality(ABC):
             DataError: the input is empty or of an impossible shape.
         """
 
+    def prepare_all(self, raws: Sequence[Any]) -> list[Array]:
+        """`prepare` of many inputs at once, for a modality that has a faster way.
+
+        Raises:
+            DataError: as `prepare`.
+        """
+        return [self.prepare(raw) for raw in raws]
+
     def describe(self, raw: Any) -> Mapping[str, str]:
         """Properties of a loaded input in which a data set may be mixed: name -> value."""
         return {}

@@ -172,10 +172,18 @@ class Text(Modality):
         return clean(ref)
 
     def prepare(self, raw: Any) -> Array:
+        return np.array([self.tokeniser.numbers(self._whole(raw), self.max_tokens)], np.int32)
+
+    def prepare_all(self, raws: Sequence[Any]) -> list[Array]:
+        whole = [self._whole(raw) for raw in raws]
+        found = self.tokeniser.numbers_of_all(whole, self.max_tokens)
+        return [np.array([numbers], np.int32) for numbers in found]
+
+    def _whole(self, raw: Any) -> str:
+        """A text as the tokeniser sees it."""
         if not isinstance(raw, str):
             raise DataError(f"A text must be a str. Got {type(raw).__name__}. Decode it.")
-        numbers = self.tokeniser.numbers(self.prompt + clean(raw), self.max_tokens)
-        return np.array([numbers], np.int32)
+        return self.prompt + clean(raw)
 
     def pieces(self, text: str) -> list[str]:
         """The parts of a text that its tokens stand for; "" for those that mark start and end."""
