@@ -28,7 +28,7 @@ MOST_LEARNED = 300_000
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """Comparisons before a kind of impostor is chosen.
+    """Comparisons of the kinds asked for.
 
     Attributes:
         scores, same, imitated: [n] each; an imitation only pretends to be the same.
@@ -95,13 +95,12 @@ def compare_all(
         most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS
     rng = np.random.default_rng(seed)
     if references == 1:
-        found = _by_twos(embeddings, labels, claims, scorer, most, rng)
+        found = _by_twos(embeddings, labels, claims, scorer, impostors, most, rng)
     else:
-        found = _by_templates(embeddings, labels, claims, scorer, references, combine, most, rng)
-    kept = np.ones(len(found.same), np.bool_)
-    if impostors != "all":
-        kept = found.same | (found.imitated == (impostors == "imitations"))
-    genuine, others = int(found.same.sum()), int((kept & ~found.same).sum())
+        found = _by_templates(
+            embeddings, labels, claims, scorer, references, combine, impostors, most, rng
+        )
+    genuine, others = int(found.same.sum()), int((~found.same).sum())
     if not genuine or not others:
         kind = "impostors" if impostors == "all" else impostors
         raise EvidenceError(
@@ -117,7 +116,14 @@ def compare_all(
         len(dataset.identities()),
         "identity",
         len(np.unique(labels[found.left[found.same]])),
-    ).chosen(kept)
+    )
+
+
+def _wanted(same: BoolArray, imitated: BoolArray, impostors: Impostors) -> BoolArray:
+    """Which comparisons are made: the genuine ones, and those with the impostors asked for."""
+    if impostors == "all":
+        return np.ones(len(same), np.bool_)
+    return same | (imitated == (impostors == "imitations"))
 
 
 def _by_twos(
@@ -125,6 +131,7 @@ def _by_twos(
     labels: IntArray,
     claims: IntArray,
     scorer: Scorer,
+    impostors: Impostors,
     most: int,
     rng: np.random.Generator,
 ) -> _Scored:
@@ -137,7 +144,10 @@ def _by_twos(
     right = np.concatenate([drawn.right, np.repeat(forged, [len(places) for places in own])])
     imitated = np.arange(len(left)) >= len(drawn.left)
     same = np.concatenate([drawn.same, np.zeros(len(left) - len(drawn.left), np.bool_)])
-    return _Scored(score_pairs(embeddings, scorer, left, right), same, imitated, left, right)
+    made = _wanted(same, imitated, impostors)
+    left, right = left[made], right[made]
+    scores = score_pairs(embeddings, scorer, left, right)
+    return _Scored(scores, same[made], imitated[made], left, right)
 
 
 def _by_templates(
@@ -147,18 +157,18 @@ def _by_templates(
     scorer: Scorer,
     references: int,
     combine: Combine,
+    impostors: Impostors,
     most: int,
     rng: np.random.Generator,
 ) -> _Scored:
     """Examples with sets of references of one identity."""
     asked = draw_questions(labels, claims, references, rng, most_impostors=most // references)
-    each = score_pairs(
-        embeddings, scorer, asked.references.ravel(), np.repeat(asked.questioned, references)
-    )
-    mutual = _mutual(embeddings, asked.references, scorer)
+    made = _wanted(asked.same, asked.imitated, impostors)
+    sets, questioned = asked.references[made], asked.questioned[made]
+    each = score_pairs(embeddings, scorer, sets.ravel(), np.repeat(questioned, references))
+    mutual = _mutual(embeddings, sets, scorer)
     scores = combined(each.reshape(-1, references), combine, mutual)
-    left = asked.references[:, 0]
-    return _Scored(scores, asked.same, asked.imitated, left, asked.questioned)
+    return _Scored(scores, asked.same[made], asked.imitated[made], sets[:, 0], questioned)
 
 
 def _mutual(embeddings: FloatArray, references: IntArray, scorer: Scorer) -> FloatArray:
