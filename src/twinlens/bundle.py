@@ -54,7 +54,7 @@ _SERVED: tuple[Kind, ...] = ("modality", "encoder", "comparator")
 """What a model needs to answer; a loss or miner of a plugin is needed for training only."""
 BATCH_SIZE = 64
 """Inputs decoded and embedded at once, which bounds the memory that embedding takes."""
-_WINDOW = 32
+_WINDOW = 512
 """Batches of values that are prepared and sorted by size together."""
 
 Input = str | Path | PIL.Image.Image | npt.NDArray[np.generic]
