@@ -10,7 +10,8 @@ seven folds take turns, each with the model that knows the other six; the detail
 * `refused_<set>`: share of the trials in which it could not be promised.
 * `fnmr_over_oracle_<set>`: what honesty costs: the false non-match rate at the promised threshold
   over that at the threshold which the other half itself would have chosen; of means over trials.
-* `cllr_over_min_cllr_<set>`, `ece_<set>`: of the probabilities on the other half, means.
+* `cllr_over_min_cllr_<set>`, `ece_<set>`: of the probabilities on the other half, means; the former
+  of trials whose scores overlap, since min-Cllr is 0 in the others.
 * `refusal_correct`: share of the cases with far too few identities in which 0.1 % was refused.
 
 The other half is a sample too. Its own rate lies off the truth by about as much as that of the
@@ -255,11 +256,11 @@ def metrics_of(name: str, found: Sequence[dict[str, Any]]) -> list[Metric]:
         if oracle > 0:
             key = f"fnmr_over_oracle_{name}{suffix}"
             made.append(Metric(key, fnmr / oracle, "ratio", "lower", goal=1.3))
-    ratio = float(np.mean([trial["cllr"] / trial["min_cllr"] for trial in found]))
+    ratios = [trial["cllr"] / trial["min_cllr"] for trial in found if trial["min_cllr"] > 0]
+    if ratios:
+        key, ratio = f"cllr_over_min_cllr_{name}", float(np.mean(ratios))
+        made.append(Metric(key, ratio, "ratio", "lower", goal=1.1, beyond=1.05))
     ece = float(np.mean([trial["ece"] for trial in found]))
-    made.append(
-        Metric(f"cllr_over_min_cllr_{name}", ratio, "ratio", "lower", goal=1.1, beyond=1.05)
-    )
     made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02))
     return made
 
