@@ -9,6 +9,7 @@ size that suits them best, in turn (A B A B ...), and must agree on every embedd
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
@@ -126,9 +125,12 @@ def twinlens_side(folder: Path, texts: Sequence[str]) -> Encode:
 
 def their_side(folder: Path) -> Encode:
     """Texts -> embeddings by sentence-transformers: the mean of all steps, made a unit vector."""
-    reader = Transformer(str(folder), max_seq_length=MAX_TOKENS)
-    pooling = Pooling(SIZES["hidden_size"], pooling_mode="mean")
-    model = SentenceTransformer(modules=[reader, pooling, Normalize()], device="cpu")
+    library: Any = importlib.import_module("sentence_transformers")
+    parts: Any = importlib.import_module("sentence_transformers.sentence_transformer.modules")
+    reader = parts.Transformer(str(folder), max_seq_length=MAX_TOKENS)
+    pooling = parts.Pooling(SIZES["hidden_size"], pooling_mode="mean")
+    modules = [reader, pooling, parts.Normalize()]
+    model = library.SentenceTransformer(modules=modules, device="cpu")
     return lambda these, batch: model.encode(
         list(these), batch_size=batch, show_progress_bar=False, convert_to_numpy=True
     )
