@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.record import Metric, Options, Result
 from benchmarks.texts import quora
 from benchmarks.train_memory import measure
+from benchmarks.trained import ALL_TO_TRAIN
 from twinlens.modalities.tokens import clean
 
 CHUNK = 64
@@ -33,7 +34,7 @@ SETTINGS = (
     "encoder=transformer",
     "comparator=cosine",
     "loss=infonce",
-    *(f"data.{side}_share=0" for side in ("validation", "calibration", "test")),
+    *ALL_TO_TRAIN,
 )
 
 

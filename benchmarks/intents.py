@@ -103,12 +103,10 @@ def drawn(options: Options, seed: int) -> Task:
     rng = np.random.default_rng(seed)
     intents = sorted({intent for _, intent in train})
     unseen = {intents[i] for i in rng.permutation(len(intents))[:UNSEEN]}
-    enrolled = [
-        (texts[i], intent)
-        for intent in sorted(unseen)
-        for texts in [[text for text, its in train if its == intent]]
-        for i in rng.permutation(len(texts))[:EXAMPLES]
-    ]
+    enrolled: list[tuple[str, str]] = []
+    for intent in sorted(unseen):
+        texts = [text for text, its in train if its == intent]
+        enrolled += [(texts[i], intent) for i in rng.permutation(len(texts))[:EXAMPLES]]
     examples = {text: intent for text, intent in train if intent not in unseen}
     known = tuple(Example(t, intent, fields={"text": t}) for t, intent in examples.items())
     asked = [(text, intent) for text, intent in test if intent in unseen]

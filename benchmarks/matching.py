@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.data import DataFolder
 from benchmarks.paraphrase import CONFIG
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
-from benchmarks.texts import TextPairs, tfidf_scores, vectors_file
+from benchmarks.texts import TextPairs, f1, tfidf_scores, vectors_file
 from benchmarks.trained import Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
@@ -115,8 +115,3 @@ def best_threshold(scores: FloatArray, same: BoolArray) -> float:
     value = 2 * hits / (np.arange(1, len(scores) + 1) + same.sum())
     ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # equal scores go together
     return float(scores[order][ends[np.argmax(value[ends])]])
-
-
-def f1(said: BoolArray, same: BoolArray) -> float:
-    """Of the class "same"."""
-    return float(2 * (said & same).sum() / max(1, int(said.sum() + same.sum())))

@@ -21,6 +21,7 @@ from benchmarks.texts import (
     TextPairs,
     averaged_scores,
     bm25_scores,
+    f1,
     mrpc,
     quora,
     sts,
@@ -130,10 +131,9 @@ def decided(dev: FloatArray, dev_same: BoolArray, test: FloatArray, same: BoolAr
     """Accuracy and F1 at the threshold that is most accurate on development pairs, and ROC-AUC."""
     threshold = best_threshold(dev, dev_same)
     said = test >= threshold
-    hits = int((said & same).sum())
     return {
         "accuracy": float((said == same).mean()),
-        "f1": 2 * hits / max(1, int(said.sum() + same.sum())),
+        "f1": f1(said, same),
         "roc_auc": roc_auc(test, same),
         "dev_accuracy": float(((dev >= threshold) == dev_same).mean()),
     }

@@ -193,6 +193,11 @@ def document_frequency(texts: Iterable[str]) -> tuple[Counter[str], int]:
     return counts, number
 
 
+def f1(said: BoolArray, same: BoolArray) -> float:
+    """Of the class "same". [n] each."""
+    return float(2 * (said & same).sum() / max(1, int(said.sum() + same.sum())))
+
+
 def tfidf_scores(pairs: TextPairs, train: TextPairs) -> FloatArray:
     """Cosine of bags of words weighed by inverse document frequency in the training texts."""
     counts, number = document_frequency([*train.left, *train.right])

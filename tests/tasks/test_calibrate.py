@@ -152,6 +152,9 @@ def test_a_rate_that_the_data_cannot_carry_is_refused(bundle: Bundle, own: Path)
     (refusal,) = found.scale(1).refusals
     assert refusal.rate == 0.0001
     assert refusal.identities_needed > 300
+    # the rule of 3 for pairs of identities, at half of the rest of the confidence
+    pairs = refusal.identities_needed * (refusal.identities_needed - 1) / 2
+    assert pairs == pytest.approx(2 * np.log(0.025) / np.log1p(-0.0001), rel=0.05)
     assert found.scale(1).points[0].fmr == 0.4
 
 

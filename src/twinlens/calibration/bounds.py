@@ -18,8 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from twinlens.calibration.evidence import Dependence, ErrorEvidence
-from twinlens.functional.binomial import upper_bound
+from twinlens.calibration.evidence import Dependence, ErrorEvidence, rule_of_3
 from twinlens.types import Compared, FloatArray, IntArray, Interval
 
 Error = Literal["false match", "false non-match"]
@@ -135,7 +134,7 @@ class Bounds:
         # errors cluster more than that, evidence in proportion
         exact = 2 * math.log(1 - confidence) / math.log1p(-rate)
         factor = (exact / groups) ** (1 / self._power)
-        if smallest > upper_bound(0.0, groups / 2, confidence):
+        if smallest > rule_of_3(groups, confidence):
             factor = max(factor, smallest / rate)
         return Refusal(
             rate=rate,

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twinlens.functional.binomial import two_sided, upper_bound
-from twinlens.types import Compared, IntArray, Interval
+from twinlens.types import Compared, FloatArray, IntArray, Interval
 
 CONFIDENCE = 0.95
 """Of the interval of a rate."""
@@ -66,14 +66,31 @@ class ErrorEvidence:
         """
         rate = min(1.0, self.rate + self.worst)
         variance = self.rate * (1 - self.rate) / self.effective_trials + self.worst**2
-        trials = rate * (1 - rate) / variance if self.worst else self.effective_trials
-        least = upper_bound(0.0, self.groups / 2, confidence)
-        return max(least, upper_bound(rate, min(trials, self.trials) / 2, confidence))
+        trials = self.effective_trials
+        if self.worst:
+            trials = effective_trials(rate, variance, self.trials)
+        return max(rule_of_3(self.groups, confidence), upper_bound(rate, trials / 2, confidence))
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Two-sided exact bounds of the rate itself."""
         low, high = two_sided(self.rate, self.effective_trials, confidence)
         return low, max(high, two_sided(0.0, self.groups, confidence)[1])
+
+
+def rule_of_3(groups: float, confidence: float) -> float:
+    """Bound of the rate of as much new evidence where none of so many groups erred."""
+    return upper_bound(0.0, groups / 2, confidence)
+
+
+def jackknife(without: FloatArray) -> float:
+    """Variance of a statistic, from its values without each unit in turn. [units]."""
+    units = len(without)
+    return float((units - 1) / units * np.square(without - without.mean()).sum())
+
+
+def effective_trials(rate: float, variance: float, most: float) -> float:
+    """Independent trials, `most` at most, of which a rate has this variance."""
+    return float(min(rate * (1 - rate) / variance, most)) if variance > 0 else float(most)
 
 
 class Dependence:
@@ -101,16 +118,12 @@ class Dependence:
         """
         errors, trials = len(erring), len(self._left)
         present = self._touching > 0
-        units = int(present.sum())
         left_over = trials - self._touching[present]  # [units] comparisons without each
         if errors in (0, trials) or not left_over.all():
             return ErrorEvidence(errors, trials, self.groups, float(self.groups), 0.0)
         without = (errors - self._per_unit(erring)[present]) / left_over  # [units] rates
-        influence = without.mean() - without
-        variance = (units - 1) / units * np.square(influence).sum()
-        rate = errors / trials
-        most = rate * (1 - rate) / variance if variance > 0 else trials
-        effective, worst = float(min(most, trials)), float(influence.max())
+        effective = effective_trials(errors / trials, jackknife(without), trials)
+        worst = float(without.mean() - without.min())
         return ErrorEvidence(errors, trials, self.groups, effective, worst)
 
     def rate(self, erring: IntArray) -> Interval:

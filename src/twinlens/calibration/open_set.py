@@ -27,6 +27,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from twinlens.calibration.evidence import rule_of_3
 from twinlens.calibration.operating import OperatingPoint
 from twinlens.calibration.strangers import Chances, groups, measured
 from twinlens.errors import EvidenceError
@@ -63,8 +64,8 @@ class Curve:
     def bound(self, place: int, confidence: float) -> float:
         """Upper bound of the rate that a new gallery has."""
         rate = min(1.0, self.rates[place] + self.worst[place])
-        least = upper_bound(0.0, self.groups / 2, confidence)
-        return max(least, upper_bound(rate, self.effective[place], confidence))
+        bound = upper_bound(rate, self.effective[place], confidence)
+        return max(rule_of_3(self.groups, confidence), bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +298,7 @@ def from_pairs(
 def _errorless(identities: int, enrolled: int, confidence: float) -> float:
     """Bound that as many identities give if no stranger is taken for anybody."""
     size = max(1, min(enrolled, identities - 1))
-    return enrolled / size * upper_bound(0.0, groups(identities, size) / 2, confidence)
+    return enrolled / size * rule_of_3(groups(identities, size), confidence)
 
 
 def _sizes(most: int) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from scipy.special import gammaln
 
+from twinlens.calibration.evidence import effective_trials, jackknife
 from twinlens.types import BoolArray, FloatArray, IntArray
 
 
@@ -82,26 +83,19 @@ def measured(hits: BoolArray, owner: IntArray, chances: Sequence[Chances]) -> li
         change = matrix.T @ (by_count.less[np.maximum(count - 1, 0)] - with_it)  # [c]
         member = (with_it.sum() + change) / probes
         both = (with_it.sum() - np.bincount(owner, with_it, identities) + change) / (probes - mine)
-        known, worst = _jackknife(both), max(0.0, float(both.mean() - both.min()))
+        known, worst = jackknife(both), max(0.0, float(both.mean() - both.min()))
         # new strangers are as many as these; one new gallery varies more, the smaller it is
         galleries = (identities - 1) / by_count.size
-        new = _jackknife(stranger) + _jackknife(member) * galleries
+        new = jackknife(stranger) + jackknife(member) * galleries
         variance = known + max(known, new) + worst**2
-        raised, most = min(1.0, rate + worst), probes * galleries
-        trials = min(raised * (1 - raised) / variance, most) if variance > 0 else most
-        found.append(Taken(rate, worst, float(trials)))
+        trials = effective_trials(min(1.0, rate + worst), variance, probes * galleries)
+        found.append(Taken(rate, worst, trials))
     return found
 
 
 def groups(identities: int, size: int) -> float:
     """How many galleries of a size, each with a stranger of its own, pairs of identities make."""
     return identities * (identities - 1) / 2 / size
-
-
-def _jackknife(without: FloatArray) -> float:
-    """Variance of a statistic, from its values without each unit in turn. [c]."""
-    units = len(without)
-    return float((units - 1) / units * np.square(without - without.mean()).sum())
 
 
 def _chance(count: IntArray, others: int, size: int) -> FloatArray:

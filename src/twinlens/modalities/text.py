@@ -187,7 +187,7 @@ class Text(Modality):
 
     def pieces(self, text: str) -> list[str]:
         """The parts of a text that its tokens stand for; "" for those that mark start and end."""
-        whole = self.prompt + clean(text)
+        whole = self._whole(text)
         return self.tokeniser.pieces(whole)[: self.max_tokens] or [whole]
 
     def describe(self, raw: Any) -> Mapping[str, str]:

@@ -31,13 +31,12 @@ class _Scored:
     """Comparisons of the kinds asked for.
 
     Attributes:
-        scores, same, imitated: [n] each; an imitation only pretends to be the same.
+        scores, same: [n] each.
         left, right: [n] positions of one example on each side.
     """
 
     scores: FloatArray
     same: BoolArray
-    imitated: BoolArray
     left: IntArray
     right: IntArray
 
@@ -120,7 +119,10 @@ def compare_all(
 
 
 def _wanted(same: BoolArray, imitated: BoolArray, impostors: Impostors) -> BoolArray:
-    """Which comparisons are made: the genuine ones, and those with the impostors asked for."""
+    """Which comparisons are made: the genuine ones, and those with the impostors asked for.
+
+    An imitation only pretends to be the same. [n] each.
+    """
     if impostors == "all":
         return np.ones(len(same), np.bool_)
     return same | (imitated == (impostors == "imitations"))
@@ -147,7 +149,7 @@ def _by_twos(
     made = _wanted(same, imitated, impostors)
     left, right = left[made], right[made]
     scores = score_pairs(embeddings, scorer, left, right)
-    return _Scored(scores, same[made], imitated[made], left, right)
+    return _Scored(scores, same[made], left, right)
 
 
 def _by_templates(
@@ -168,7 +170,7 @@ def _by_templates(
     each = score_pairs(embeddings, scorer, sets.ravel(), np.repeat(questioned, references))
     mutual = _mutual(embeddings, sets, scorer)
     scores = combined(each.reshape(-1, references), combine, mutual)
-    return _Scored(scores, asked.same[made], asked.imitated[made], sets[:, 0], questioned)
+    return _Scored(scores, asked.same[made], sets[:, 0], questioned)
 
 
 def _mutual(embeddings: FloatArray, references: IntArray, scorer: Scorer) -> FloatArray:
