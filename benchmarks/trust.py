@@ -145,11 +145,16 @@ def tried(name: str, subjects: Subject | Sequence[Subject], options: Options) ->
 
 def omniglot(options: Options) -> Subject:
     """The 659 characters of the evaluation set, by a model trained on the background set."""
-    background = read_dataset(options.data.unpacked("images/omniglot_background.zip"))
     evaluation = read_dataset(options.data.unpacked("images/omniglot_evaluation.zip"))
+    return _subject(omniglot_model(options), evaluation)
+
+
+def omniglot_model(options: Options) -> Bundle:
+    """The model of the background set."""
+    background = read_dataset(options.data.unpacked("images/omniglot_background.zip"))
     steps = 40 if options.quick else 1500
     config = load_config(CONFIG, [f"train.steps={steps}", "modality.views=1"])
-    return _subject(trained_model("trust-omniglot", background, config, options), evaluation)
+    return trained_model("trust-omniglot", background, config, options)
 
 
 def lfw_people(options: Options, folds: Sequence[int] = faces.FOLDS) -> list[Subject]:

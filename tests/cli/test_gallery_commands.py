@@ -80,7 +80,7 @@ def test_add_finds_what_is_there_and_encodes_nothing_twice(
         raise AssertionError("nothing is to be embedded")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Bundle, "embed", never)
+        patched.setattr(Bundle, "embed_prepared", never)
         code, facts, _ = run("gallery", "add", gallery, calibrated, strangers, "--json")
     assert (code, facts["added"], facts["known"]) == (0, 0, 48)
     code, _, err = run("gallery", "add", gallery, calibrated, strangers, "--identity", "Ann")

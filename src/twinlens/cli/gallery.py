@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,8 +36,9 @@ from twinlens.gallery import (
     write_key,
 )
 from twinlens.plain import to_plain
-from twinlens.tasks.gallery import create_gallery, enrol, open_gallery
+from twinlens.tasks.gallery import BATCH, create_gallery, enrol, open_gallery
 from twinlens.tasks.migrate import migrate
+from twinlens.tasks.workers import Workers, embed_on_workers
 
 FELL_SHORT = 1
 _SHOWN = 20
@@ -107,6 +109,13 @@ def add(
         list[str] | None,
         typer.Option(help="Metadata of all of them, as colour=red. May be repeated."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Embed in so many processes, by Ray; else in this one."),
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="... of a Ray cluster at this address, as ray://host:10001.")
+    ] = None,
     plugin: Plugins = None,
     key: KeyFile = None,
     as_json: AsJson = False,
@@ -116,11 +125,21 @@ def add(
     bundle = Bundle.load(model)
     labels = pairs_of(label, "--label")
     cipher = cipher_of(key)
+    embed = None
+    if workers is not None:
+        who = Workers(workers, ray, tuple(plugin or ()))
+        embed = partial(
+            embed_on_workers, model, workers=who, fingerprint=bundle.fingerprint, at_once=BATCH
+        )
+    elif ray is not None:
+        raise ConfigError("--ray must come with --workers. Got none. Say how many to use.")
     with (
         open_gallery(gallery, bundle, cipher=cipher) as opened,
         counting("embedding") as progress,
     ):
-        done = enrol(opened, bundle, paths, identity=identity, labels=labels, progress=progress)
+        done = enrol(
+            opened, bundle, paths, identity=identity, labels=labels, embed=embed, progress=progress
+        )
     facts = {
         "gallery": str(gallery),
         "added": len(done.added),

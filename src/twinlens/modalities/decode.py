@@ -14,11 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from twinlens.errors import DataError
 from twinlens.modalities.face import crop_face
 from twinlens.modalities.ink import crop_ink
+from twinlens.modalities.margins import crop_content
 
 Picture = Image.Image | npt.NDArray[np.generic]
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad", "native"]
-Crop = Literal["none", "ink", "face"]
+Crop = Literal["none", "ink", "face", "content"]
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -99,7 +100,8 @@ def to_array(
             the picture's own border; "native" keeps the size.
         max_side: bound in pixels on the longer side of "native"; larger ones are reduced.
         width: of the result in pixels, for "stretch" and "pad"; 0 = as its height.
-        crop: "ink" takes the inked part of a page and makes the paper white; "face" the one face.
+        crop: "ink" takes the inked part of a page and makes the paper white; "face" the one face;
+            "content" what flat margins enclose.
 
     Raises:
         DataError: an array is empty, of another shape or type, not finite, or out of range; or
@@ -113,6 +115,8 @@ def to_array(
         image = crop_ink(image).convert(image.mode)
     elif crop == "face":
         image = crop_face(image)
+    elif crop == "content":
+        image = crop_content(image)
     if fit == "stretch":
         image = _resized(image, width or size, size)
     elif fit == "pad":

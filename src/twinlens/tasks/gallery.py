@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,14 @@ from twinlens.gallery import (
     open_any,
 )
 from twinlens.gallery.entries import Similarity
-from twinlens.tasks.readable import embed_readable
+from twinlens.tasks.readable import Embedded, embed_readable
 from twinlens.types import Example
 
 BATCH = 1024
 """Items stored at once: each batch is whole or not there at all."""
+Embed = Callable[[Sequence[str]], Iterator[Embedded]]
+"""Paths or values -> their embeddings, in parts of any size."""
+
 _SIMILARITIES: Mapping[str | None, Similarity] = {
     "inner_product": "inner_product",
     "euclidean": "euclidean",
@@ -116,6 +119,7 @@ def enrol(
     *,
     identity: str | None = None,
     labels: Mapping[str, str] | None = None,
+    embed: Embed | None = None,
     progress: Progress | None = None,
 ) -> Enrolled:
     """Enrol files, folders or tables. What is there by its content is not embedded again.
@@ -129,6 +133,7 @@ def enrol(
         paths: files; folders, in which a folder is an identity; or tables.
         identity: of all of them, instead.
         labels: metadata of all of them, besides.
+        embed: who embeds, where it is not this process (`workers.embed_on_workers`).
         progress: told of (inputs embedded, inputs).
 
     Raises:
@@ -137,7 +142,7 @@ def enrol(
     """
     modality, by_value = bundle.config.modality.name, bundle.siamese.modality.by_value
     found = [e for path in paths for e in read_examples(path, modality=modality)]
-    fresh: list[tuple[str, Entry]] = []
+    entries: list[Entry] = []
     problems: list[str] = []
     for example in found:
         ref = example.fields[modality]
@@ -147,14 +152,16 @@ def enrol(
             problems.append(str(error))
             continue
         source = ref if by_value else str(Path(ref).absolute())
-        fresh.append((ref, _entry(example, content, source, identity, labels or {})))
-    stored = _stored(gallery, [entry for _, entry in fresh])
-    fresh = [(ref, entry) for ref, entry in fresh if (entry.content, entry.identity) not in stored]
+        entries.append(_entry(example, content, source, identity, labels or {}))
+    stored = _stored(gallery, entries)
+    fresh = [entry for entry in entries if (entry.content, entry.identity) not in stored]
+    sources = [entry.source for entry in fresh]
+    parts = embed_readable(bundle, sources, at_once=BATCH) if embed is None else embed(sources)
     added: list[int] = []
     repeated = 0
-    for part in embed_readable(bundle, [ref for ref, _ in fresh], at_once=BATCH):
+    for part in parts:
         problems += part.problems
-        result = gallery.add(part.vectors, [fresh[place][1] for place in part.places])
+        result = gallery.add(part.vectors, [fresh[place] for place in part.places])
         added += result.ids
         repeated += len(result.known)
         if progress is not None:

@@ -1,0 +1,67 @@
+"""Frames, bars and letterboxes around a picture: found by being flat, and cut off."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from twinlens.types import BoolArray, IntArray
+
+_SIDE = 160
+"""Pixels of the longer side that are looked at: a line of fewer averages several of the picture."""
+_FLAT = 8
+"""Levels (of 255) from a line's median colour within which a pixel belongs to a margin."""
+_SHARE = 0.8
+"""Of a line's pixels: the rest may be writing on a bar."""
+_ROUNDS = 3
+_LEAST = 0.25
+"""Share of each side that must be left: a picture with less in it is taken whole."""
+
+
+def crop_content(picture: Image.Image) -> Image.Image:
+    """What is left of a picture without the flat lines at its four sides.
+
+    A line is flat where nearly all of its pixels have its own median colour; so a bar with a few
+    words on it goes, too, and margins may have several colours. Sides take turns, since a bar on
+    top hides that the columns below it are flat.
+
+    Args:
+        picture: of mode L or RGB.
+    """
+    factor = max(1, -(-max(picture.size) // _SIDE))
+    small = picture.reduce(factor) if factor > 1 else picture
+    pixels = np.asarray(small, np.int16)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)  # [height, width, 1 | 3]
+    top, bottom, left, right = 0, pixels.shape[0], 0, pixels.shape[1]
+    for _ in range(_ROUNDS):
+        before = (top, bottom, left, right)
+        above, below = _margins(pixels[top:bottom, left:right])
+        top, bottom = top + above, bottom - below
+        above, below = _margins(pixels[top:bottom, left:right].swapaxes(0, 1))
+        left, right = left + above, right - below
+        if (top, bottom, left, right) == before:
+            break
+    height, width = pixels.shape[:2]
+    if bottom - top < _LEAST * height or right - left < _LEAST * width:
+        return picture
+    if (top, bottom, left, right) == (0, height, 0, width):
+        return picture
+    across, down = picture.width / width, picture.height / height
+    corner, far = (left * across, top * down), (right * across, bottom * down)
+    return picture.crop((round(corner[0]), round(corner[1]), round(far[0]), round(far[1])))
+
+
+def _margins(lines: IntArray) -> tuple[int, int]:
+    """How many lines are flat from the start, and from the end on. [lines, pixels, channels]."""
+    if lines.size == 0:
+        return 0, 0
+    flat = _flat(lines)
+    if flat.all():
+        return 0, 0
+    return int(np.argmin(flat)), int(np.argmin(flat[::-1]))
+
+
+def _flat(lines: IntArray) -> BoolArray:
+    middle = np.median(lines, axis=1, keepdims=True)  # [lines, 1, channels]
+    near = (np.abs(lines - middle) <= _FLAT).all(axis=2)  # [lines, pixels]
+    return near.mean(axis=1) >= _SHARE
