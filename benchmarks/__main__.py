@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS, benchmark
 from benchmarks.data import CACHE, DataFolder
+from benchmarks.growth import IMAGES, draw_growth
 from benchmarks.record import RESULTS, Options, Record, commit, record, save
 from benchmarks.table import insert, markdown, saved
 from twinlens.errors import TwinlensError
@@ -28,6 +29,10 @@ def main(arguments: Sequence[str] | None = None, *, results: Path = RESULTS) -> 
             insert(args.into, markdown(saved(results)))
         else:
             print(markdown(saved(results)))
+        return 0
+    if args.name == "plots":
+        place = draw_growth(saved(results), args.into or IMAGES)
+        print(f"written to {place}")
         return 0
     try:
         made = _run(args.name, args)
@@ -58,17 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     known = "\n".join(f"  {name:14}{what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description=f"Benchmarks:\n{known}\n  {'table':14}all recorded results as Markdown",
+        description=f"Benchmarks:\n{known}\n  {'table':14}all recorded results as Markdown\n"
+        f"  {'plots':14}how galleries and searches for copies grow, as pictures",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", metavar="NAME", help="a benchmark from the list, or table")
+    parser.add_argument("name", metavar="NAME", help="a benchmark from the list, table or plots")
     parser.add_argument(
         "--data", type=Path, help="folder of data sets; $TWINLENS_DATA, then ../shared/data"
     )
     parser.add_argument("--seeds", type=_positive, help="repetitions")
     parser.add_argument("--quick", action="store_true", help="a short run; not kept with results")
     parser.add_argument("--parts", nargs="+", help="run some parts only, e.g. lake vinyals")
-    parser.add_argument("--into", type=Path, help="with table: the page to write it into")
+    parser.add_argument("--into", type=Path, help="page of the table, or folder of plots")
     parser.add_argument("--check", action="store_true", help="exit 1 when a goal is not reached")
     return parser
 

@@ -59,7 +59,7 @@ def run(options: Options) -> Result:
         notes = (_NOTE,)
     if options.wants("orl"):
         orl = read_dataset(options.data.unpacked("images/orl_att_faces.zip"))
-        start = face_model(read_lfw(options.data.unpacked(LFW)), FOLDS[0], options)
+        start = face_model(read_lfw(options.data.unpacked(LFW)), FOLDS[:1], options)
         repeats = options.seed_range(REPEATS)
         found["orl"] = [orl_repeat(orl, repeat, start, options) for repeat in repeats]
         metrics += orl_metrics(found["orl"], [anchors_orl(orl, r, start) for r in repeats])
@@ -77,17 +77,18 @@ def steps(part: str, options: Options) -> int:
     return QUICK_STEPS if options.quick else STEPS[part]
 
 
-def face_model(lfw: Lfw, fold: int, options: Options) -> Bundle:
-    """The model of everyone who is not in a fold."""
-    known, config = without_fold(lfw, fold), configuration(options)
-    return trained_model(f"faces-lfw-{fold}", known, config, options)
+def face_model(lfw: Lfw, folds: Sequence[int], options: Options) -> Bundle:
+    """The model of everyone who is in none of these folds."""
+    known, config = without_folds(lfw, folds), configuration(options)
+    return trained_model(f"faces-lfw-{'-'.join(map(str, folds))}", known, config, options)
 
 
-def without_fold(lfw: Lfw, fold: int) -> Dataset:
-    """Everyone who is not in a fold and has several pictures."""
+def without_folds(lfw: Lfw, folds: Sequence[int]) -> Dataset:
+    """Everyone who is in none of these folds and has several pictures."""
     labels = lfw.dataset.labels()
     several = np.bincount(labels)[labels] > 1
-    return lfw.dataset.subset(np.flatnonzero((lfw.folds_of_people() != fold) & several))
+    outside = ~np.isin(lfw.folds_of_people(), folds)
+    return lfw.dataset.subset(np.flatnonzero(outside & several))
 
 
 def lfw_fold(lfw: Lfw, fold: int, options: Options) -> Figures:
@@ -97,7 +98,7 @@ def lfw_fold(lfw: Lfw, fold: int, options: Options) -> Figures:
         scores, same = fold_scores(bundle, lfw, fold)
         return {"scores": [round(float(s), 5) for s in scores], "same": same.tolist()}
 
-    known, config = without_fold(lfw, fold), configuration(options)
+    known, config = without_folds(lfw, [fold]), configuration(options)
     return train_and_test(f"faces-lfw-{fold}", known, config, test, options)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.disturbances import DISTURBANCES, Strength
-from benchmarks.faces import configuration, without_fold
+from benchmarks.faces import configuration, without_folds
 from benchmarks.lfw import Lfw, read_lfw
 from benchmarks.record import Anchor, Metric, Options, Result
 from benchmarks.trained import trained_model
@@ -37,7 +37,7 @@ PLAIN = [
 def run(options: Options) -> Result:
     """Train both models, where they are not kept, and disturb."""
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
-    known = without_fold(lfw, FOLD)
+    known = without_folds(lfw, [FOLD])
     models = {
         "augmented": (f"faces-lfw-{FOLD}", configuration(options)),
         "plain": ("faces-lfw-plain", configuration(options, *PLAIN)),

@@ -146,7 +146,7 @@ def tried(name: str, subjects: Subject | Sequence[Subject], options: Options) ->
 def omniglot(options: Options) -> Subject:
     """The 659 characters of the evaluation set, by a model trained on the background set."""
     evaluation = read_dataset(options.data.unpacked("images/omniglot_evaluation.zip"))
-    return _subject(omniglot_model(options), evaluation)
+    return subject_of(omniglot_model(options), evaluation)
 
 
 def omniglot_model(options: Options) -> Bundle:
@@ -157,15 +157,15 @@ def omniglot_model(options: Options) -> Bundle:
     return trained_model("trust-omniglot", background, config, options)
 
 
-def lfw_people(options: Options, folds: Sequence[int] = faces.FOLDS) -> list[Subject]:
+def lfw_people(options: Options) -> list[Subject]:
     """The people of each of LFW's folds, by a model of the other folds; one when quick."""
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
     return [
-        _subject(
-            faces.face_model(lfw, fold, options),
+        subject_of(
+            faces.face_model(lfw, [fold], options),
             lfw.dataset.subset(np.flatnonzero(lfw.folds_of_people() == fold)),
         )
-        for fold in (folds[:1] if options.quick else folds)
+        for fold in (faces.FOLDS[:1] if options.quick else faces.FOLDS)
     ]
 
 
@@ -173,7 +173,7 @@ def orl_people(options: Options) -> Subject:
     """The 40 people of ORL, by a model of LFW: it knows other people from other cameras."""
     lfw = read_lfw(options.data.unpacked("images/lfw_faces_dev.zip"))
     orl = read_dataset(options.data.unpacked("images/orl_att_faces.zip"))
-    return _subject(faces.face_model(lfw, faces.FOLDS[0], options), orl)
+    return subject_of(faces.face_model(lfw, faces.FOLDS[:1], options), orl)
 
 
 def writers(options: Options, impostors: Impostors) -> Subject:
@@ -182,7 +182,7 @@ def writers(options: Options, impostors: Impostors) -> Subject:
     known, unseen = signatures.halves(bhsig, signatures.TRAIN_WRITERS)
     config = signatures.configuration("bhsig", 0, options)
     bundle = trained_model("signatures-bhsig-0", known, config, options)
-    return _subject(bundle, unseen, impostors)
+    return subject_of(bundle, unseen, impostors)
 
 
 def pens(options: Options, impostors: Impostors) -> Subject:
@@ -190,12 +190,12 @@ def pens(options: Options, impostors: Impostors) -> Subject:
     tasks = online_signatures.read_tasks(options)
     config = online_signatures.configuration(0, options, pressure=False)
     bundle = trained_model("online-task1", tasks[1], config, options)
-    subject = _subject(bundle, tasks[2], impostors)
+    subject = subject_of(bundle, tasks[2], impostors)
     everyone = range(len(subject.dataset.identities()))
     return replace(subject, every=subject.compare(everyone, 0))
 
 
-def _subject(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -> Subject:
+def subject_of(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -> Subject:
     embeddings = bundle.embed(dataset.refs(bundle.config.modality.name))
     return Subject(bundle.fingerprint, dataset, embeddings, bundle.siamese, impostors)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,28 @@ from PIL import Image
 
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
-from twinlens.data.manifest import read_inputs
+from twinlens.data.cache import Progress
+from twinlens.data.manifest import read_dataset, read_inputs
 from twinlens.duplicates.transforms import TRANSFORMS, altered
 from twinlens.errors import DataError
 from twinlens.fit import fit
 from twinlens.modalities.decode import read_image
+from twinlens.tasks.calibrate import calibrate
 from twinlens.training.history import Listener
 
 FEWEST = 40
 """Pictures: with fewer there is nothing to learn from, or to calibrate on."""
 MOST = 1500
+CALIBRATED_ON = 300
+"""Pictures, at most, that thresholds are taken from."""
 COPIES = 7
 """Changed copies of each picture, besides itself."""
 _SIDE = 256
 _ALIKE_BITS = 10
 """Pictures whose coarse hashes differ in fewer of 64 bits may be copies already."""
 PRESET = "copies"
+COPIES_MODEL = Path(__file__).parent / "models" / "copies"
+"""What comes with the package: trained on generated pictures by scripts/train-copies-model."""
 
 
 def fit_copies(
@@ -63,8 +70,47 @@ def fit_copies(
         return fit(Path(place), out, config=config, overwrite=overwrite, listener=listener)
 
 
-def write_copies(folder: Path, out: Path, *, seed: int = 0) -> int:
+def model_for(
+    folder: Path, out: Path, *, seed: int = 0, progress: Progress | None = None
+) -> Bundle:
+    """The model that comes with the package, with thresholds that hold in a folder; saved.
+
+    What is unlike in one collection may be alike in another. So its promises are made anew from
+    some pictures of the folder and changed copies of them; where there are too few, they stay
+    those of the generated pictures that it was calibrated on, and no file is written.
+
+    Args:
+        folder: of pictures, however nested.
+        out: folder of the model to be, which must be new.
+        seed: of all randomness.
+        progress: told of (copies embedded, copies).
+
+    Raises:
+        BundleError: something is at `out`.
+    """
+    bundle = Bundle.load(COPIES_MODEL)
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{out.name}.copies-", dir=out.parent) as place:
+        try:
+            write_copies(folder, Path(place), seed=seed, most=CALIBRATED_ON)
+        except DataError:  # too few
+            return bundle
+        dataset = replace(read_dataset(Path(place)), root=folder)
+        calibration = calibrate(bundle, dataset, progress=progress)
+    return Bundle.save(
+        out,
+        siamese=bundle.siamese,
+        config=bundle.config,
+        evidence=bundle.evidence,
+        calibration=calibration,
+    )
+
+
+def write_copies(folder: Path, out: Path, *, seed: int = 0, most: int = MOST) -> int:
     """A folder for each picture, with it and changed copies of it. Returns how many pictures.
+
+    It is named by the coarse hash of the picture, by which a model knows what it was trained on.
 
     Raises:
         DataError: there are too few that can be read.
@@ -77,8 +123,8 @@ def write_copies(folder: Path, out: Path, *, seed: int = 0) -> int:
         if picture is None or _is_alike(coarse_hash(picture), hashes):
             continue
         hashes.append(coarse_hash(picture))
-        _write(picture, out / f"{len(hashes):05}", rng)
-        if len(hashes) == MOST:
+        _write(picture, out / np.packbits(hashes[-1]).tobytes().hex(), rng)
+        if len(hashes) == most:
             break
     if len(hashes) < FEWEST:
         raise DataError(

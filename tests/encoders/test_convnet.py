@@ -33,6 +33,7 @@ def network(channels: int = 1, shape: tuple[int, ...] | None = None, **changed: 
         {},
         {"grid": 1},
         {"widths": (6,), "strides": (1,), "stem_stride": 1},
+        {"standardise": True},
         {"widths": (8, 4, 8), "strides": (2, 1, 3), "grid": 3, "dropout": 0.5},
     ],
 )
@@ -90,6 +91,24 @@ def test_a_grid_keeps_where_things_are_and_global_pooling_less() -> None:
             a, b = encoder(left), encoder(right)
         apart[grid] = float((a - b).norm() / a.norm())
     assert apart[4] > apart[1]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_standardised_it_is_blind_to_the_strength_and_colour_of_the_light(padded: bool) -> None:
+    encoder, pictures = network(3, standardise=True), torch.rand(2, 3, 9, 11)
+    mask = torch.ones(2, 9, 11, dtype=torch.bool)
+    if padded:
+        mask[:, 7:], mask[:, :, 6:] = False, False
+    gains, offsets = torch.tensor([0.5, 1.2, 0.8]), torch.tensor([0.1, -0.2, 0.3])
+    lit = (pictures * gains[:, None, None] + offsets[:, None, None]) * mask[:, None]
+    given = mask if padded else None
+    with torch.no_grad():
+        same = encoder(lit, given), encoder(pictures * mask[:, None], given)
+        torch.testing.assert_close(*same, atol=1e-4, rtol=1e-3)
+        plain = network(3)
+        assert (plain(lit, given) - plain(pictures * mask[:, None], given)).abs().max() > 1e-2
+        flat = torch.full((1, 3, 9, 11), 0.7)
+        assert encoder(flat).isfinite().all()
 
 
 def test_dropout_is_for_training_only() -> None:

@@ -96,9 +96,11 @@ def test_a_job_that_was_cut_off_goes_on_where_it_was(
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
-    with create_gallery(tmp_path / "gallery", bundle) as gallery:
-        with pytest.raises(KeyboardInterrupt):
-            enrol(gallery, bundle, [pictures], embed=noted, progress=interrupt)
+    with (
+        create_gallery(tmp_path / "gallery", bundle) as gallery,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        enrol(gallery, bundle, [pictures], embed=noted, progress=interrupt)
     with open_gallery(tmp_path / "gallery", bundle) as gallery:
         before = len(gallery.ids())
         assert before == AT_ONCE

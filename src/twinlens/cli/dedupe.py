@@ -14,7 +14,7 @@ from twinlens.cli.progress import TrainingProgress, counting
 from twinlens.duplicates.plan import apply_plan, undo, write_plan
 from twinlens.errors import ConfigError
 from twinlens.plain import to_plain
-from twinlens.self_supervised import fit_copies
+from twinlens.self_supervised import fit_copies, model_for
 from twinlens.tasks.dedupe import FPIR, NEIGHBOURS, Duplicates, find_duplicates
 from twinlens.tasks.dedupe_page import write_dedupe_page
 
@@ -29,8 +29,12 @@ def dedupe_command(
         Path | None, typer.Option(help="CSV of the plan; replaced if it exists.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(help="Model to compare with; else one learns from the folder.")
+        Path | None,
+        typer.Option(help="Model to compare with; else the one that comes with twinlens."),
     ] = None,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Train a model on the folder itself first: minutes.")
+    ] = False,
     report: Annotated[
         Path | None, typer.Option(help="HTML page of the clusters; replaced if it exists.")
     ] = None,
@@ -75,7 +79,7 @@ def dedupe_command(
         _tell({"moved": count, "to": str(to)}, text, as_json)
         return
     assert out is not None  # one of the three was named
-    bundle = _model(folder, out, model)
+    bundle = _model(folder, out, model, learn=learn)
     with counting("embedding") as progress:
         found = find_duplicates(
             folder,
@@ -94,15 +98,23 @@ def dedupe_command(
         raise typer.Exit(FELL_SHORT)
 
 
-def _model(folder: Path, out: Path, model: Path | None) -> Bundle:
-    """The model named, or one that learned from the collection before, or does now."""
+def _model(folder: Path, out: Path, model: Path | None, *, learn: bool) -> Bundle:
+    """The model named; or that of an earlier run; or one made for the folder, which is kept."""
+    own = out.with_name(out.name + ".model")
+    if learn and (model is not None or own.exists()):
+        raise ConfigError(
+            f"--learn makes {own}, so there must be none, and no --model. Got one. Leave out one "
+            f"of the two, or remove {own} and {out}.gallery."
+        )
     if model is not None:
         return Bundle.load(model)
-    own = out.with_name(out.name + ".model")
     if own.exists():
         return Bundle.load(own)
-    with TrainingProgress() as progress:
-        return fit_copies(folder, own, listener=progress)
+    if learn:
+        with TrainingProgress() as progress:
+            return fit_copies(folder, own, listener=progress)
+    with counting("calibrating") as count:
+        return model_for(folder, own, progress=count)
 
 
 def _facts(found: Duplicates, out: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
 from twinlens.encoders.residual import ConvNorm, Residual
-from twinlens.functional.pool import grid_pool
+from twinlens.functional.pool import grid_pool, standardised
 from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
 
@@ -23,6 +23,8 @@ class ConvNet(Encoder):
     Source:
         He, Zhang, Ren, Sun. Deep residual learning for image recognition. CVPR 2016, with the
         average-pooled shortcut of He et al. Bag of tricks for image classification. CVPR 2019.
+        Instance normalisation against differences of appearance: Pan, Luo, Shi, Tang. Two at once:
+        enhancing learning and generalization capacities via IBN-Net. ECCV 2018.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class ConvNet(Encoder):
         stem_stride: int = 2,
         grid: int = 4,
         dropout: float = 0.0,
+        standardise: bool = False,
     ) -> None:
         """Args:
         channels: of the input.
@@ -46,6 +49,8 @@ class ConvNet(Encoder):
         stem_stride: of the first convolution.
         grid: the pooled features are grid × grid cells.
         dropout: share of pooled features zeroed in training.
+        standardise: bring each channel of each picture to mean 0 and deviation 1 first, so that
+            the colour and the strength of the light hardly count (instance normalisation).
 
         Raises:
             ConfigError: a setting is out of range, or there are not as many strides as widths.
@@ -61,6 +66,7 @@ class ConvNet(Encoder):
             self.require_axes(len(shape) - 1)
         self.dim = dim
         self.grid = grid
+        self.standardise = standardise
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
         inner = (widths[0], *widths)
         self.stages = nn.ModuleList(
@@ -72,7 +78,8 @@ class ConvNet(Encoder):
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
-        x = values.contiguous(memory_format=torch.channels_last)
+        x = standardised(values, mask) if self.standardise else values
+        x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x = torch.relu_(x)
         for stage in self.stages:

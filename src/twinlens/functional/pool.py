@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_LEAST_DEVIATION = 0.02
+"""Below which a channel counts as flat."""
+
 
 def extents(mask: Tensor) -> tuple[Tensor, ...]:
     """How far each example reaches along each axis.
@@ -53,6 +56,32 @@ def pooling_matrix(extent: Tensor, *, size: int, bins: int, dtype: torch.dtype) 
     place = torch.arange(size, device=extent.device)
     inside = (place >= start[..., None]) & (place < end[..., None])  # [batch, bins, size]
     return inside.to(dtype) / (end - start).clamp_min(1)[..., None].to(dtype)
+
+
+def standardised(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Each channel of each example at mean 0 and deviation 1 over what is real, and 0 elsewhere.
+
+    A channel that hardly varies is not blown up beyond `_LEAST_DEVIATION`.
+
+    Args:
+        values: [batch, channels, *axes].
+        mask: [batch, *axes] bool; None where all is real.
+
+    Returns:
+        As `values`.
+
+    >>> standardised(torch.tensor([[[0.0, 2.0, 9.0]]]), torch.tensor([[True, True, False]]))
+    tensor([[[-1.,  1.,  0.]]])
+    """
+    axes = tuple(range(2, values.ndim))
+    if mask is None:
+        deviation, mean = torch.std_mean(values, dim=axes, keepdim=True, correction=0)
+        return (values - mean) / deviation.clamp_min(_LEAST_DEVIATION)
+    real = mask[:, None].to(values.dtype)
+    count = real.sum(dim=axes, keepdim=True).clamp_min(1)
+    centred = (values - (values * real).sum(dim=axes, keepdim=True) / count) * real
+    deviation = (centred.square().sum(dim=axes, keepdim=True) / count).sqrt()
+    return centred / deviation.clamp_min(_LEAST_DEVIATION)
 
 
 def grid_pool(values: Tensor, mask: Tensor | None, grid: tuple[int | None, ...]) -> Tensor:
