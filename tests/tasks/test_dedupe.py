@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.duplicates.transforms import altered
 from twinlens.errors import DataError, EvidenceError
-from twinlens.self_supervised import fit_copies, write_copies
+from twinlens.self_supervised import COPIES_MODEL, fit_copies, model_for, write_copies
 from twinlens.tasks.dedupe import find_duplicates
 
 TINY = (
@@ -167,3 +168,61 @@ def test_the_command_finds_moves_and_undoes(
     assert sorted(path.name for path in folder.rglob("*.*")) == before
     for wrong in ((), ("--apply", plan), ("--out", plan, "--undo", tmp_path)):
         assert run(*wrong)[0] == 2
+
+
+def test_without_a_model_the_one_that_comes_along_is_calibrated_on_the_folder(
+    album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as exit:
+            main(["dedupe", str(album), "--out", str(tmp_path / "plan.csv"), *map(str, arguments)])
+        told = capsys.readouterr()
+        return int(exit.value.code or 0), told.out + told.err
+
+    code, out = run("--json")
+    facts = json.loads(out)
+    assert code == 1  # the broken file
+    made = Bundle.load(tmp_path / "plan.csv.model")
+    packaged = Bundle.load(COPIES_MODEL)
+    assert made.fingerprint == packaged.fingerprint
+    assert made.calibration is not None
+    assert packaged.calibration is not None
+    assert made.calibration.data["name"] == "photos"
+    assert made.calibration.data["identities"] in range(58, 63)
+    assert packaged.calibration.data["identities"] > 200
+    assert not list(tmp_path.glob("*copies-*"))
+    clusters: dict[str, set[str]] = {}
+    for row in (tmp_path / "plan.csv").read_text().splitlines()[1:]:
+        number, path = row.split(",")[:2]
+        clusters.setdefault(number, set()).add(path)
+    for copies in (
+        {"trip1/04.png", "small of 04.png"},
+        {"trip2/05.png", "saved again 05.jpg"},
+        {"trip0/06.png", "blurred 06.png"},
+    ):
+        assert copies in clusters.values()
+    assert facts["moves"] == sum(len(cluster) - 1 for cluster in clusters.values())
+    assert json.loads(run("--json")[1])["new"] <= 1  # the broken one is tried again
+    code, out = run("--learn")
+    assert code == 2
+    assert "--learn makes" in out
+
+
+def test_a_small_folder_takes_the_thresholds_of_the_generated_pictures(
+    album: Path, tmp_path: Path
+) -> None:
+    bundle = model_for(album / "trip0", tmp_path / "model")
+    assert bundle.calibration == Bundle.load(COPIES_MODEL).calibration
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_command_learns_from_the_folder_when_asked_to(
+    album: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = partial(fit_copies, settings=TINY)
+    monkeypatch.setattr("twinlens.cli.dedupe.fit_copies", short)
+    with pytest.raises(SystemExit):
+        main(["dedupe", str(album), "--out", str(tmp_path / "plan.csv"), "--learn"])
+    made = Bundle.load(tmp_path / "plan.csv.model")
+    assert made.siamese.dim == 16
+    assert made.evidence["training"]["steps"] > 0

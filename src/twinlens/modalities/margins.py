@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from twinlens.types import BoolArray, IntArray
+from twinlens.types import IntArray
 
 _SIDE = 160
 """Pixels of the longer side that are looked at: a line of fewer averages several of the picture."""
@@ -53,15 +53,14 @@ def crop_content(picture: Image.Image) -> Image.Image:
 
 def _margins(lines: IntArray) -> tuple[int, int]:
     """How many lines are flat from the start, and from the end on. [lines, pixels, channels]."""
-    if lines.size == 0:
+    start = next((number for number, line in enumerate(lines) if not _is_flat(line)), None)
+    if start is None:  # all are
         return 0, 0
-    flat = _flat(lines)
-    if flat.all():
-        return 0, 0
-    return int(np.argmin(flat)), int(np.argmin(flat[::-1]))
+    return start, next(number for number, line in enumerate(lines[::-1]) if not _is_flat(line))
 
 
-def _flat(lines: IntArray) -> BoolArray:
-    middle = np.median(lines, axis=1, keepdims=True)  # [lines, 1, channels]
-    near = (np.abs(lines - middle) <= _FLAT).all(axis=2)  # [lines, pixels]
-    return near.mean(axis=1) >= _SHARE
+def _is_flat(line: IntArray) -> bool:
+    """[pixels, channels]."""
+    middle = np.sort(line, axis=0)[len(line) // 2]
+    near = (np.abs(line - middle) <= _FLAT).all(axis=1)  # [pixels]
+    return bool(near.mean() >= _SHARE)
