@@ -55,7 +55,7 @@ GENERATED, PHOTOS = "duplicates-generated", "duplicates-photos"
 """Names of the kept models."""
 LEARNED_FROM = 1500
 """Generated pictures; of photos as many are taken."""
-STEPS = 4000
+STEPS = 3000
 QUICK_STEPS, QUICK_PHOTOS = 30, 20
 SETTINGS = ("seed=0", "train.max_minutes=0", "data.calibration_share=0.2", "data.test_share=0")
 TIMED = 2000

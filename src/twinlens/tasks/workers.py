@@ -158,11 +158,13 @@ def _ray(workers: Workers) -> Generator[Any]:
     if own:
         _connect(ray, workers)
     context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
+    options = context.execution_options
+    before = context.enable_progress_bars, options.preserve_order
+    context.enable_progress_bars, options.preserve_order = False, True
     try:
         yield ray
     finally:
+        context.enable_progress_bars, options.preserve_order = before
         if own:
             ray.shutdown()
 
