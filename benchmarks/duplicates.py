@@ -57,7 +57,10 @@ LEARNED_FROM = 1500
 """Generated pictures; of photos as many are taken."""
 STEPS = 3000
 QUICK_STEPS, QUICK_PHOTOS = 30, 20
-SETTINGS = ("seed=0", "train.max_minutes=0", "data.calibration_share=0.2", "data.test_share=0")
+SETTINGS = (
+    "seed=0", "train.max_minutes=0", "data.calibration_share=0.2", "data.validation_share=0",
+    "data.test_share=0",
+)  # fmt: skip
 TIMED = 2000
 """Files that speed is measured on, in turns of all systems."""
 ROUNDS = 3
