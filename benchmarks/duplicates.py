@@ -1,14 +1,13 @@
 """Changed copies of photos among each other and among strangers, by one threshold for all.
 
 500 photos (BSDS500) and 36 copies of each: twelve named changes at three strengths, as JPEG files.
-Every pair of pictures that come from one photo is true, every other pair false. Two models by the
-preset `copies`, neither of which saw one of these: one learned from generated pictures, as
-scripts/train-copies-model makes it, one from photos of Tiny ImageNet.
+Every pair of pictures that come from one photo is true, every other pair false. The model is the
+one that comes with the package: it learned from generated pictures (scripts/train-copies-model)
+and saw no photo at all.
 
-* `recall_at_precision_99`, `..._learned_from_photos`: of all true pairs, at the lowest threshold at
-  which 99 % of the pairs over it are true; for the hashes likewise, in the same run, as anchors.
-* `recall_<change>`: by the first model, of the pairs of a photo and its own copies by that change,
-  at that threshold.
+* `recall_at_precision_99`: of all true pairs, at the lowest threshold at which 99 % of the pairs
+  over it are true; for the hashes likewise, in the same run, as anchors.
+* `recall_<change>`: of the pairs of a photo and its own copies by that change, at that threshold.
 * `images_per_second_ratio_to_phash`: files a second, decoding included, to embeddings over that to
   perceptual hashes.
 * `seconds_per_1000_at_N`, `peak_rss_mb_at_N`: a whole search for copies among N generated pictures,
@@ -38,29 +37,16 @@ from benchmarks.data import ROOT
 from benchmarks.pictures import write_pictures
 from benchmarks.record import Anchor, Metric, Options, Result
 from benchmarks.train_memory import peak_rss_mb
-from benchmarks.trained import model_path, trained_model
 from twinlens.bundle import Bundle
-from twinlens.config import load_config
-from twinlens.data.manifest import read_dataset
-from twinlens.duplicates.generated import write_generated
 from twinlens.duplicates.transforms import TRANSFORMS, altered
 from twinlens.modalities.decode import read_image
-from twinlens.self_supervised import PRESET, write_copies
+from twinlens.self_supervised import COPIES_MODEL
 from twinlens.tasks.dedupe import find_duplicates
 from twinlens.types import FloatArray, IntArray
 
 STRENGTHS = {"mild": 0.33, "moderate": 0.66, "strong": 1.0}
 PRECISION = 0.99
-GENERATED, PHOTOS = "duplicates-generated", "duplicates-photos"
-"""Names of the kept models."""
-LEARNED_FROM = 1500
-"""Generated pictures; of photos as many are taken."""
-STEPS = 3000
-QUICK_STEPS, QUICK_PHOTOS = 30, 20
-SETTINGS = (
-    "seed=0", "train.max_minutes=0", "data.calibration_share=0.2", "data.validation_share=0",
-    "data.test_share=0",
-)  # fmt: skip
+QUICK_PHOTOS = 20
 TIMED = 2000
 """Files that speed is measured on, in turns of all systems."""
 ROUNDS = 3
@@ -90,8 +76,8 @@ class Collection:
 
 
 def run(options: Options) -> Result:
-    """Train where no model is kept, then compare all with all, and measure speed and growth."""
-    bundle = model_of_copies(GENERATED, options)
+    """Compare all with all, and measure speed and growth; with --parts, some of it."""
+    bundle = Bundle.load(COPIES_MODEL)
     metrics: list[Metric] = []
     details: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -101,7 +87,6 @@ def run(options: Options) -> Result:
             collection = write_collection(photos[: QUICK_PHOTOS if options.quick else None], place)
             readers: dict[str, Read] = {
                 "model": bundle.embed,
-                "photos": model_of_copies(PHOTOS, options).embed,
                 **{name: hasher(name) for name in HASHES},
             }
             if options.wants("recall"):
@@ -114,30 +99,8 @@ def run(options: Options) -> Result:
                 metrics += speed(readers, collection)
         if options.wants("growth"):
             sizes = SIZES[:1] if options.quick else SIZES
-            metrics += [
-                one
-                for size in sizes
-                for one in growth(model_path(GENERATED, options), place / str(size), size)
-            ]
+            metrics += [one for size in sizes for one in growth(place / str(size), size)]
     return Result(tuple(metrics), (0,), details)
-
-
-def model_of_copies(name: str, options: Options) -> Bundle:
-    """The preset `copies` on generated pictures or on photos; trained where it is not kept."""
-    copies = options.data.cache / f"copies-for-{name}"
-    if not copies.exists():
-        with tempfile.TemporaryDirectory(dir=options.data.cache) as scratch:
-            place = Path(scratch)
-            if name == GENERATED:
-                pictures = place / "pictures"
-                write_generated(pictures, LEARNED_FROM)
-            else:
-                pictures = options.data.unpacked("images/tiny_imagenet_dev100.zip")
-            write_copies(pictures, place / "copies", seed=0)
-            (place / "copies").rename(copies)
-    steps = QUICK_STEPS if options.quick else STEPS
-    config = load_config(None, [*SETTINGS, f"train.steps={steps}"], preset=PRESET)
-    return trained_model(name, read_dataset(copies), config, options)
 
 
 def write_collection(photos: Sequence[Path], place: Path) -> Collection:
@@ -234,19 +197,15 @@ def recall_metrics(found: dict[str, dict[str, Any]]) -> list[Metric]:
     def by(change: str) -> Callable[[dict[str, Any]], float]:
         return lambda one: float(np.mean(list(one["by_change"][change].values())))
 
-    whole = [
-        Metric(key, found[name]["recall"], "rate", goal=0.9, beyond=0.97,
-               anchors=anchors(lambda one: one["recall"]))
-        for key, name in (
-            ("recall_at_precision_99", "model"),
-            ("recall_at_precision_99_learned_from_photos", "photos"),
-        )
-    ]  # fmt: skip
+    whole = Metric(
+        "recall_at_precision_99", found["model"]["recall"], "rate", goal=0.9, beyond=0.97,
+        anchors=anchors(lambda one: one["recall"]),
+    )  # fmt: skip
     changes = [
         Metric(f"recall_{name}", by(name)(found["model"]), "rate", anchors=anchors(by(name)))
         for name in TRANSFORMS
     ]
-    return [*whole, *changes]
+    return [whole, *changes]
 
 
 def speed(readers: dict[str, Read], collection: Collection) -> list[Metric]:
@@ -269,11 +228,11 @@ def speed(readers: dict[str, Read], collection: Collection) -> list[Metric]:
     ]  # fmt: skip
 
 
-def growth(model: Path, place: Path, count: int) -> list[Metric]:
+def growth(place: Path, count: int) -> list[Metric]:
     """A whole search for copies among generated pictures."""
     write_pictures(place, classes=max(1, count // 100), examples=min(count, 100))
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.duplicates", str(model), str(place)],
+        [sys.executable, "-m", "benchmarks.duplicates", str(place)],
         capture_output=True,
         text=True,
         cwd=ROOT,
@@ -290,8 +249,7 @@ if __name__ == "__main__":
     started_at = time.perf_counter()
     with tempfile.TemporaryDirectory() as memory:
         find_duplicates(
-            Path(sys.argv[2]), Bundle.load(Path(sys.argv[1])), Path(memory) / "gallery",
-            threshold=0.9,
+            Path(sys.argv[1]), Bundle.load(COPIES_MODEL), Path(memory) / "gallery", threshold=0.9
         )  # fmt: skip
     seconds = time.perf_counter() - started_at
     print(json.dumps({"seconds": seconds, "peak_rss_mb": peak_rss_mb()}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from functools import partial
@@ -83,7 +84,7 @@ def test_copies_are_found_with_the_best_one_kept(
     album: Path, copies_model: Path, tmp_path: Path
 ) -> None:
     bundle = Bundle.load(copies_model)
-    found = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.99)
+    found = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.96)
     clusters: dict[int, dict[str, str]] = {}
     for step in found.steps:
         clusters.setdefault(step.cluster, {})[step.path] = f"{step.action} {step.kind}"
@@ -101,7 +102,7 @@ def test_copies_are_found_with_the_best_one_kept(
     assert found.new == 64  # two contents come twice, and the broken one was tried
     assert ["broken.png" in problem for problem in found.problems] == [True]
     near = [step for step in found.steps if step.kind == "near"]
-    assert all(float(step.score) >= 0.99 and step.joined_by for step in near)
+    assert all(float(step.score) >= 0.96 and step.joined_by for step in near)
 
 
 def test_a_folder_may_be_named_from_where_one_is(
@@ -109,8 +110,8 @@ def test_a_folder_may_be_named_from_where_one_is(
 ) -> None:
     monkeypatch.chdir(album.parent)
     bundle = Bundle.load(copies_model)
-    here = find_duplicates(Path("photos"), bundle, tmp_path / "memory", threshold=0.99)
-    there = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.99)
+    here = find_duplicates(Path("photos"), bundle, tmp_path / "memory", threshold=0.96)
+    there = find_duplicates(album, bundle, tmp_path / "memory", threshold=0.96)
     assert here.steps == there.steps
 
 
@@ -121,10 +122,10 @@ def test_a_second_run_embeds_only_what_is_new(
     folder = tmp_path / "photos"
     shutil.copytree(album, folder, symlinks=True)
     (folder / "broken.png").unlink()
-    first = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.99)
+    first = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.96)
     photo(5).resize((240, 180)).save(folder / "large of 05.png")
     (folder / "blurred 06.png").unlink()
-    second = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.99)
+    second = find_duplicates(folder, bundle, tmp_path / "memory", threshold=0.96)
     assert (first.new, second.new) == (63, 1)
     assert "blurred 06.png" not in {step.path for step in second.steps}
     five = {step.path: step.action for step in second.steps if "05" in step.path}
@@ -192,9 +193,9 @@ def test_without_a_model_the_one_that_comes_along_is_calibrated_on_the_folder(
     assert packaged.calibration.data["identities"] > 200
     assert not list(tmp_path.glob("*copies-*"))
     clusters: dict[str, set[str]] = {}
-    for row in (tmp_path / "plan.csv").read_text().splitlines()[1:]:
-        number, path = row.split(",")[:2]
-        clusters.setdefault(number, set()).add(path)
+    with (tmp_path / "plan.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            clusters.setdefault(row["cluster"], set()).add(row["path"])
     for copies in (
         {"trip1/04.png", "small of 04.png"},
         {"trip2/05.png", "saved again 05.jpg"},

@@ -7,7 +7,7 @@ from PIL import Image
 
 from twinlens.types import IntArray
 
-_SIDE = 160
+_SIDE = 80
 """Pixels of the longer side that are looked at: a line of fewer averages several of the picture."""
 _FLAT = 8
 """Levels (of 255) from a line's median colour within which a pixel belongs to a margin."""
