@@ -8,6 +8,7 @@ import os
 import pickle
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 
 import twinlens
 from twinlens.bundle import CONFIG, FILES, MANIFEST, WEIGHTS, Bundle, fingerprint
+from twinlens.encoders.convnet import ConvNet
 from twinlens.errors import BundleError, DataError
 
 
@@ -196,6 +198,21 @@ def test_the_fingerprint_follows_every_part(model: Path) -> None:
     with torch.no_grad():
         last = [*bundle.siamese.encoder.parameters()][-1]
         last[0] += 1e-6
+    assert fingerprint(bundle.siamese, bundle.config) != bundle.fingerprint
+
+
+def test_a_setting_that_came_later_leaves_older_fingerprints_as_they_were(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = bundle.config.encoder
+    standardised = {**encoder.settings, "standardise": True}
+    changed = replace(bundle.config, encoder=replace(encoder, settings=standardised))
+    assert fingerprint(bundle.siamese, changed) != bundle.fingerprint
+    older = {name: value for name, value in encoder.settings.items() if name != "standardise"}
+    assert len(older) == len(encoder.settings) - 1
+    saved_then = replace(bundle.config, encoder=replace(encoder, settings=older))
+    assert fingerprint(bundle.siamese, saved_then) == bundle.fingerprint
+    monkeypatch.setattr(ConvNet, "neutral", {})
     assert fingerprint(bundle.siamese, bundle.config) != bundle.fingerprint
 
 

@@ -318,8 +318,14 @@ def fingerprint(siamese: Siamese, config: Config) -> str:
 
 
 def _part(kind: Kind, component: Component, tensors: Mapping[str, Tensor]) -> str:
-    source = source_of(lookup(kind, component.name))
-    settings = dict(sorted(component.settings.items()))
+    found = lookup(kind, component.name)
+    source = source_of(found)
+    neutral: Mapping[str, object] = getattr(found, "neutral", {})
+    settings = {
+        name: value
+        for name, value in sorted(component.settings.items())
+        if name not in neutral or value != neutral[name]
+    }
     digest = hashlib.sha256(_json([component.name, settings, source]))
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())

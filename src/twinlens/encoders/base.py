@@ -23,9 +23,12 @@ class Encoder(nn.Module, ABC):
         axes: how many axes of input it can take: 1 = series, 2 = pictures.
         reads_tokens: whether it takes the numbers of tokens themselves, [batch, 1, time], and not
             the vectors that a modality lifts them to.
+        neutral: settings that came after models had been saved, at the value that changes nothing.
+            A fingerprint leaves them out there, so that those models keep theirs.
     """
 
     dim: int
+    neutral: ClassVar[Mapping[str, Setting]] = {}
     axes: ClassVar[tuple[int, ...]] = (2,)
     reads_tokens: ClassVar[bool] = False
 

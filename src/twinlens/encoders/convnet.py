@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
 from twinlens.encoders.residual import ConvNorm, Residual
 from twinlens.functional.pool import grid_pool, standardised
-from twinlens.registry import register
+from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least, require_share
 
 
@@ -26,6 +29,8 @@ class ConvNet(Encoder):
         Instance normalisation against differences of appearance: Pan, Luo, Shi, Tang. Two at once:
         enhancing learning and generalization capacities via IBN-Net. ECCV 2018.
     """
+
+    neutral: ClassVar[Mapping[str, Setting]] = {"standardise": False}
 
     def __init__(
         self,
