@@ -320,7 +320,7 @@ def fingerprint(siamese: Siamese, config: Config) -> str:
 def _part(kind: Kind, component: Component, tensors: Mapping[str, Tensor]) -> str:
     found = lookup(kind, component.name)
     source = source_of(found)
-    neutral: Mapping[str, object] = getattr(found, "neutral", {})
+    neutral: Mapping[str, object] = found.neutral
     settings = {
         name: value
         for name, value in sorted(component.settings.items())

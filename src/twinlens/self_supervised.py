@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,11 +64,9 @@ def fit_copies(
         TrainingError, BundleError: see `fit`.
     """
     config = load_config(None, [*settings, f"seed={seed}"], preset=PRESET)
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{out.name}.copies-", dir=out.parent) as place:
-        write_copies(folder, Path(place), seed=seed)
-        return fit(Path(place), out, config=config, overwrite=overwrite, listener=listener)
+    with _room_beside(out) as place:
+        write_copies(folder, place, seed=seed)
+        return fit(place, out.absolute(), config=config, overwrite=overwrite, listener=listener)
 
 
 def model_for(
@@ -89,22 +88,29 @@ def model_for(
         BundleError: something is at `out`.
     """
     bundle = Bundle.load(COPIES_MODEL)
-    out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{out.name}.copies-", dir=out.parent) as place:
+    with _room_beside(out) as place:
         try:
-            write_copies(folder, Path(place), seed=seed, most=CALIBRATED_ON)
+            write_copies(folder, place, seed=seed, most=CALIBRATED_ON)
         except DataError:  # too few
             return bundle
-        dataset = replace(read_dataset(Path(place)), root=folder)
+        dataset = replace(read_dataset(place), root=folder)
         calibration = calibrate(bundle, dataset, progress=progress)
     return Bundle.save(
-        out,
+        out.absolute(),
         siamese=bundle.siamese,
         config=bundle.config,
         evidence=bundle.evidence,
         calibration=calibration,
     )
+
+
+@contextmanager
+def _room_beside(out: Path) -> Generator[Path]:
+    """A folder for copies, on the disk that the model will be on; gone afterwards."""
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{out.name}.copies-", dir=out.parent) as place:
+        yield Path(place)
 
 
 def write_copies(folder: Path, out: Path, *, seed: int = 0, most: int = MOST) -> int:
@@ -120,10 +126,13 @@ def write_copies(folder: Path, out: Path, *, seed: int = 0, most: int = MOST) ->
     hashes: list[np.ndarray] = []
     for place in rng.permutation(len(refs)):
         picture = _readable(refs[place])
-        if picture is None or _is_alike(coarse_hash(picture), hashes):
+        if picture is None:
             continue
-        hashes.append(coarse_hash(picture))
-        _write(picture, out / np.packbits(hashes[-1]).tobytes().hex(), rng)
+        found = coarse_hash(picture)
+        if _is_alike(found, hashes):
+            continue
+        hashes.append(found)
+        _write(picture, out / np.packbits(found).tobytes().hex(), rng)
         if len(hashes) == most:
             break
     if len(hashes) < FEWEST:

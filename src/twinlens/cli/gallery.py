@@ -114,7 +114,7 @@ def add(
         typer.Option(min=1, help="Embed in so many processes, by Ray; else in this one."),
     ] = None,
     ray: Annotated[
-        str | None, typer.Option(help="... of a Ray cluster at this address, as ray://host:10001.")
+        str | None, typer.Option(help="... of a Ray cluster: auto, on a machine of it.")
     ] = None,
     plugin: Plugins = None,
     key: KeyFile = None,

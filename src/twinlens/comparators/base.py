@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from twinlens.errors import ConfigError
+from twinlens.registry import Setting
 from twinlens.settings import require_at_least
 
 
@@ -20,8 +22,10 @@ class Comparator(nn.Module, ABC):
         indexable: whether a nearest-neighbour index over `project`ed embeddings ranks as this
             comparator does ("inner_product", "euclidean"), or None if no index can.
         is_logit: whether a score is a logit of "the same", by parameters that must be trained.
+        neutral: as of an `Encoder`.
     """
 
+    neutral: ClassVar[Mapping[str, Setting]] = {}
     indexable: str | None = None
     is_logit: ClassVar[bool] = False
 

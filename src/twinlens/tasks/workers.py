@@ -12,7 +12,7 @@ import importlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,13 +174,12 @@ def _connect(ray: Any, workers: Workers) -> None:
     here = {
         "num_cpus": workers.count, "include_dashboard": False, "object_store_memory": _MEMORY
     }  # fmt: skip
-    connect: Callable[..., Any] = ray.init
     try:
         if workers.address is None:
-            connect(address="local", **here, **quiet)
+            ray.init(address="local", **here, **quiet)
         else:
             _require_listening(workers.address)
-            connect(address=workers.address, **quiet)
+            ray.init(address=workers.address, **quiet)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise TwinlensError(
             f"Ray must be reached at {workers.address or 'this machine'}. Got {_reason(error)}. "
