@@ -13,6 +13,10 @@ _FLAT = 8
 """Levels (of 255) from a line's median colour within which a pixel belongs to a margin."""
 _SHARE = 0.8
 """Of a line's pixels: the rest may be writing on a bar."""
+_WRITTEN = 0.3
+"""Share of a line's pixels that still have a margin's colour where something is written on it."""
+_TALLEST = 0.15
+"""Share of the lines that such writing takes at most."""
 _ROUNDS = 3
 _LEAST = 0.25
 """Share of each side that must be left: a picture with less in it is taken whole."""
@@ -52,15 +56,33 @@ def crop_content(picture: Image.Image) -> Image.Image:
 
 
 def _margins(lines: IntArray) -> tuple[int, int]:
-    """How many lines are flat from the start, and from the end on. [lines, pixels, channels]."""
-    start = next((number for number, line in enumerate(lines) if not _is_flat(line)), None)
-    if start is None:  # all are
+    """How many lines belong to a margin at the start, and at the end. [lines, pixels, channels]."""
+    start = _margin(lines)
+    if start == len(lines):
         return 0, 0
-    return start, next(number for number, line in enumerate(lines[::-1]) if not _is_flat(line))
+    return start, min(_margin(lines[::-1]), len(lines) - start)
 
 
-def _is_flat(line: IntArray) -> bool:
-    """[pixels, channels]."""
-    middle = np.sort(line, axis=0)[len(line) // 2]
-    near = (np.abs(line - middle) <= _FLAT).all(axis=1)  # [pixels]
-    return bool(near.mean() >= _SHARE)
+def _margin(lines: IntArray) -> int:
+    """How many lines belong to the margin at the start: up to the last flat one before the picture.
+
+    Writing may stand between flat lines: lines that still have much of the colour before them.
+    """
+    found, colour = 0, None
+    for number, line in enumerate(lines):
+        middle = np.sort(line, axis=0)[len(line) // 2]
+        share = _share_of(line, middle)
+        if share >= _SHARE:
+            found, colour = number + 1, middle
+        elif (
+            colour is None
+            or number - found >= _TALLEST * len(lines)
+            or _share_of(line, colour) < _WRITTEN
+        ):
+            break
+    return found
+
+
+def _share_of(line: IntArray, colour: IntArray) -> float:
+    """Of a line's pixels that have a colour. [pixels, channels], [channels]."""
+    return float((np.abs(line - colour) <= _FLAT).all(axis=1).mean())
