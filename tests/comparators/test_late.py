@@ -7,7 +7,6 @@ import torch
 
 from twinlens.comparators import Matches, MaxSim
 from twinlens.errors import ConfigError
-from twinlens.functional.late import Parts, in_order, similarities
 from twinlens.testing import broken, check_comparator
 
 
@@ -40,22 +39,11 @@ def test_maxsim_is_the_share_that_is_found_both_ways() -> None:
     assert comparator.paired(a, rows((2, 1.0))).item() == pytest.approx(0)
 
 
-def test_the_order_of_parts_and_gaps_do_not_matter() -> None:
+def test_the_order_of_parts_and_gaps_do_not_matter_to_maxsim() -> None:
     a, b = rows((0, 3.0), (1, 1.0), (2, 2.0)), rows((1, 2.0), (0, 1.0))
     turned = a.view(4, 3)[[3, 2, 0, 1]].flatten()[None]
-    for comparator in (MaxSim(12, steps=4), Matches(12, steps=4, order=False).eval()):
-        assert comparator.paired(turned, b).item() == pytest.approx(comparator.paired(a, b).item())
-
-
-def test_neighbours_that_are_neighbours_there_too_are_found() -> None:
-    torch.manual_seed(0)
-    comparator = Matches(12, steps=4, whole=False).eval()
-    a, same = rows((0, 1.0), (1, 1.0), (2, 1.0)), rows((0, 1.0), (1, 1.0), (2, 1.0))
-    turned = rows((1, 1.0), (0, 1.0), (2, 1.0))
-    cosine = similarities(Parts.of(a, 3), Parts.of(same, 3))
-    assert in_order(cosine).diagonal(dim1=1, dim2=2)[0].tolist()[:2] == [1, 1]
-    assert in_order(similarities(Parts.of(a, 3), Parts.of(turned, 3))).max() == 0.5
-    assert comparator.paired(a, same).item() != pytest.approx(comparator.paired(a, turned).item())
+    comparator = MaxSim(12, steps=4)
+    assert comparator.paired(turned, b).item() == pytest.approx(comparator.paired(a, b).item())
 
 
 def test_company_never_changes_a_score() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 _ABSENT = 1e-6
 """A part that is shorter is not there."""
-_FAR = -2.0
+FAR = -2.0
 """Similarity to a part that is not there: below every cosine."""
 _FEW = 32
 """Pairs that are compared at once, of those that have about as many parts."""
@@ -62,28 +62,7 @@ def similarities(a: Parts, b: Parts) -> Tensor:
     What is not there is at a similarity below every cosine.
     """
     cosine = a.directions @ b.directions.transpose(1, 2)
-    return cosine.masked_fill(~(a.there[:, :, None] & b.there[:, None]), _FAR)
-
-
-def following(parts: Parts) -> Tensor:
-    """What each two neighbours count together. -> [n, steps - 1]; 0 where one is missing."""
-    one, other = parts.counts[:, :-1], parts.counts[:, 1:]
-    return (one + other) / 2 * ((one > 0) & (other > 0))
-
-
-def in_order(cosine: Tensor) -> Tensor:
-    """How alike each two neighbouring parts are to two neighbours of the other, taken in order.
-
-    The mean of both cosines: 1 where the same two follow one another on both sides.
-
-    Args:
-        cosine: [n, steps of a, steps of b], as `similarities` gives.
-
-    Returns:
-        [n, steps of a - 1, steps of b - 1]; below every cosine where one of the four is missing.
-    """
-    one, other = cosine[:, :-1, :-1], cosine[:, 1:, 1:]
-    return torch.where((one > _FAR) & (other > _FAR), (one + other) / 2, _FAR)
+    return cosine.masked_fill(~(a.there[:, :, None] & b.there[:, None]), FAR)
 
 
 def coverage(counts: Tensor, found: Tensor) -> Tensor:

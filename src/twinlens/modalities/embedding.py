@@ -33,6 +33,7 @@ class TokenVectors(Lift):
         width: int,
         *,
         words: Mapping[str, int],
+        starts: Mapping[str, int] | None = None,
         vectors: str = "",
         frozen: bool = False,
         spelling: bool = True,
@@ -41,17 +42,21 @@ class TokenVectors(Lift):
         vocabulary: tokens, numbered from 1.
         width: numbers of a vector.
         words: token -> number.
+        starts: word that has a token of its own -> number; None = as `words`.
         vectors: file of word vectors to begin with; "" = none.
-        frozen: whether directions stay as they begin.
+        frozen: whether directions, and what tokens count, stay as they begin.
         spelling: whether words that are spelt alike begin alike, in what vectors leave free.
         """
         super().__init__()
         self.width = width
         self._words, self._file, self._spelling = words, vectors, spelling
+        self._starts = words if starts is None else starts
         start = torch.randn(vocabulary + 1, width)
         start /= start.norm(dim=1, keepdim=True)
         self.directions = nn.Parameter(start, requires_grad=not frozen)
-        self.gains = nn.Parameter(torch.zeros(vocabulary + 1))  # logarithms
+        self.gains = nn.Parameter(
+            torch.zeros(vocabulary + 1), requires_grad=not frozen
+        )  # logarithms
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         numbers = values[:, 0].long()  # [batch, time]
@@ -91,7 +96,7 @@ class TokenVectors(Lift):
         centred = torch.from_numpy(read.vectors - read.vectors.mean(0))
         scaled = centred / centred.std() / self.width**0.5  # as long as a random direction
         rows = {word: row for row, word in enumerate(read.words)}
-        known = [(number, rows[word]) for word, number in self._words.items() if word in rows]
+        known = [(number, rows[word]) for word, number in self._starts.items() if word in rows]
         numbers, places = torch.tensor(known, dtype=torch.long).reshape(-1, 2).T
         if read.width < self.width:  # without further numbers a random direction is better than 0
             self.directions[:, : read.width] = 0

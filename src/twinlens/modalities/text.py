@@ -71,13 +71,13 @@ class Text(Modality):
         max_tokens: of a text; what follows them is left out.
         prompt: put before each text, as some pretrained encoders want it ("query: ").
         width: numbers of a token's vector, which are trained.
-        vectors: file of word vectors to begin with, for level "word": text as GloVe or word2vec
-            write it, or NPZ with words and vectors; "" begins at random. Its words are known too,
-            while there is room.
+        vectors: file of word vectors to begin with: text as GloVe or word2vec write it, or NPZ
+            with words and vectors; "" begins at random. At level "word" its words are known too,
+            while there is room; at level "bpe" those tokens that begin a word take its vector.
         spelling: whether tokens that are spelt alike begin with vectors that are alike, in those
             numbers that `vectors` leaves free: singular and plural, and words with a typo.
-        frozen: whether vectors keep their direction, and only how much each token counts is
-            trained: for few texts, with good vectors and an encoder that transforms them.
+        frozen: whether vectors, and how much each token counts, stay as they begin: for few
+            texts, which trained vectors know by heart.
         token_dropout: share of tokens that training makes unknown.
         crop: share of texts that training cuts a span from, of half its length or more.
         typos: share of tokens that training replaces by one that is spelt nearly alike.
@@ -89,8 +89,6 @@ class Text(Modality):
         require_at_least(1, {**counts, "modality.vocabulary": vocabulary})
         if level == "bpe":
             require(vocabulary > _BYTES, "modality.vocabulary", f"above {_BYTES}", vocabulary)
-        if vectors:
-            require(level == "word", "modality.level", '"word" where vectors are given', level)
         require_share("modality.token_dropout", token_dropout)
         require_share("modality.typos", typos)
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
@@ -163,6 +161,7 @@ class Text(Modality):
             len(self.tokeniser),
             self.width,
             words=self.tokeniser.words(),
+            starts=self.tokeniser.starts(),
             vectors=self.vectors,
             frozen=self.frozen,
             spelling=self.spelling,

@@ -18,6 +18,9 @@ MOST_CHARACTERS = 1_000_000
 UNKNOWN = "[UNK]"
 """The token that stands for all that a tokeniser does not know. Its number is 1."""
 
+_START = "Ġ"
+"""Marks a token of bytes before which there is a space."""
+
 
 def clean(text: str) -> str:
     """A text in Unicode's form NFKC, each run of white space one space, none at the ends.
@@ -173,6 +176,15 @@ class Tokeniser:
     def words(self) -> dict[str, int]:
         """Token -> number."""
         return {word: number + 1 for word, number in self._inner.get_vocab().items()}
+
+    def starts(self) -> dict[str, int]:
+        """Word, or the first part of words -> number of its token.
+
+        Tokens of bytes mark where a word begins; where no token has the mark, each is a word.
+        """
+        words = self.words()
+        marked = {w[1:]: n for w, n in words.items() if w.startswith(_START) and w != _START}
+        return marked or words
 
 
 def _library() -> Any:
