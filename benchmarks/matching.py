@@ -2,7 +2,7 @@
 
 DeepMatcher's pairs and split: F1 of the class "same" on test pairs, at the threshold that is best
 on validation pairs. The fields of a record are one text, as where a table gives records; of
-products only the names are read. No outside text but the small word vectors.
+products only the names are read. No outside text.
 
 * `abt_buy`: products; `dblp_acm`: papers; `dblp_acm_dirty`: the same with values in wrong columns.
 
@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.data import DataFolder
 from benchmarks.paraphrase import CONFIG
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
-from benchmarks.texts import TextPairs, f1, tfidf_scores, vectors_file
+from benchmarks.texts import TextPairs, f1, tfidf_scores
 from benchmarks.trained import Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
@@ -31,13 +31,9 @@ from twinlens.types import BoolArray, FloatArray
 
 SEEDS = 3
 QUICK_STEPS = 20
-LEXICAL = ("comparator.whole=false", "data.validation_share=0", "sampler.balanced=true")
-"""Only what matches counts; half of each batch are matches."""
-CHANGES = {
-    "abt_buy": (*LEXICAL, "modality.frozen=true", "train.steps=1000", "sampler.batch=64"),
-    "dblp_acm": (*LEXICAL, "comparator.dropout=0.05", "train.steps=1000", "sampler.batch=64"),
-}
-CHANGES["dblp_acm_dirty"] = CHANGES["dblp_acm"]
+SHARED = ("modality.width=128", "comparator.hidden=64", "sampler.balanced=true")
+"""Half of each batch are matches."""
+STEPS = {"abt_buy": 1000, "dblp_acm": 1500, "dblp_acm_dirty": 1500}
 FIELDS = {"abt_buy": ("name",)}
 """Fields that are read; all where none are named."""
 GOALS = {"abt_buy": (0.63, 0.75), "dblp_acm": (0.975, None), "dblp_acm_dirty": (0.97, None)}
@@ -48,7 +44,7 @@ def run(options: Options) -> Result:
     """Train and test every data set and seed; with --parts, some data sets only."""
     metrics: list[Metric] = []
     details: Figures = {}
-    for name in filter(options.wants, CHANGES):
+    for name in filter(options.wants, STEPS):
         train, valid, test = (records(options.data, name, s) for s in ("train", "valid", "test"))
         runs = [one(name, train, valid, test, s, options) for s in options.seed_range(SEEDS)]
         peer = decided(tfidf_scores(valid, train), valid.same, tfidf_scores(test, train), test.same)
@@ -88,9 +84,8 @@ def one(
     def tested(bundle: Bundle) -> Figures:
         return decided(valid.scores(bundle), valid.same, test.scores(bundle), test.same)
 
-    steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
-    vectors = f'modality.vectors="{vectors_file(options.data)}"'
-    config = load_config(CONFIG, [*CHANGES[name], vectors, *steps, f"seed={seed}"])
+    steps = QUICK_STEPS if options.quick else STEPS[name]
+    config = load_config(CONFIG, [*SHARED, f"train.steps={steps}", f"seed={seed}"])
     return train_and_test(f"matching-{name}-{seed}", train.dataset(name), config, tested, options)
 
 
