@@ -6,7 +6,7 @@
 * `cqa`: comments (part A) and related questions (part B) of SemEval-2016 task 3, in five folds by
   question, against the order in which forum and search engine gave them.
 
-Every setting was chosen on WikiQA's development questions (configs/texts.toml); test questions are
+Every setting was chosen on WikiQA's development questions (upon preset `texts`); test questions are
 scored once, and cqa takes the same settings as they are.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from benchmarks.paraphrase import CONFIG, QUICK_STEPS
+from benchmarks.paraphrase import PRESET, QUICK_STEPS
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.texts import (
     TextPairs,
@@ -27,7 +27,7 @@ from benchmarks.texts import (
     wikiqa,
     word_vectors,
 )
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.data.dataset import Dataset
@@ -68,7 +68,7 @@ def _trained(
     options: Options,
 ) -> Figures:
     steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
-    config = load_config(CONFIG, [*CHANGES, *steps, f"seed={seed}"])
+    config = load_config(None, [*ALL_TO_TRAIN, *CHANGES, *steps, f"seed={seed}"], preset=PRESET)
     return train_and_test(f"{name}-{seed}", dataset, config, test, options)
 
 

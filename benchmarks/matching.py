@@ -20,10 +20,10 @@ import json
 import numpy as np
 
 from benchmarks.data import DataFolder
-from benchmarks.paraphrase import CONFIG
+from benchmarks.paraphrase import PRESET
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.texts import TextPairs, f1, tfidf_scores
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.functional.metrics import roc_auc
@@ -85,7 +85,9 @@ def one(
         return decided(valid.scores(bundle), valid.same, test.scores(bundle), test.same)
 
     steps = QUICK_STEPS if options.quick else STEPS[name]
-    config = load_config(CONFIG, [*SHARED, f"train.steps={steps}", f"seed={seed}"])
+    config = load_config(
+        None, [*ALL_TO_TRAIN, *SHARED, f"train.steps={steps}", f"seed={seed}"], preset=PRESET
+    )
     return train_and_test(f"matching-{name}-{seed}", train.dataset(name), config, tested, options)
 
 

@@ -4,14 +4,13 @@
 * `mrpc`: accuracy and F1 on the 1,725 test pairs, trained on 3,576.
 * `sts`: Pearson's correlation on the 1,379 test pairs, trained on 5,749.
 
-A threshold is chosen on development pairs, and so is every setting (configs/texts.toml); test pairs
+A threshold is chosen on development pairs, and so is every setting (preset `texts`); test pairs
 are scored once. No outside text but the small word vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 from scipy import stats
@@ -29,14 +28,14 @@ from benchmarks.texts import (
     vectors_file,
     word_vectors,
 )
-from benchmarks.trained import Figures, train_and_test
+from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
 from twinlens.config import Config, load_config
 from twinlens.data.dataset import Dataset
 from twinlens.functional.metrics import roc_auc
 from twinlens.types import BoolArray, FloatArray
 
-CONFIG = Path(__file__).parent / "configs" / "texts.toml"
+PRESET = "texts"
 SEEDS = 3
 QUICK_STEPS = 20
 TRAINED = (
@@ -98,7 +97,7 @@ def settings(name: str, options: Options, seed: int) -> Config:
     more = [f"train.steps={QUICK_STEPS}"] if options.quick else []
     if name in WITH_VECTORS:
         more.append(f'modality.vectors="{vectors_file(options.data)}"')
-    return load_config(CONFIG, [*CHANGES[name], *more, f"seed={seed}"])
+    return load_config(None, [*ALL_TO_TRAIN, *CHANGES[name], *more, f"seed={seed}"], preset=PRESET)
 
 
 def over(

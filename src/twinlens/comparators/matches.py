@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -21,6 +22,8 @@ from twinlens.functional.overlap import (
 from twinlens.registry import register
 from twinlens.settings import require_at_least, require_share
 
+Seen = Callable[[Parts, Tensor], Tensor]
+"""What one side finds in the other: its parts, [n, steps, steps of the other] -> [n, features]."""
 _STEEPNESS = 4.0
 """How soon one side is the longer one: at a quarter more, 7 to 3."""
 
@@ -101,8 +104,8 @@ class Matches(Comparator):
         cosine = similarities(left, right)  # [n, steps, steps]
         longer = torch.sigmoid(_STEEPNESS * (left.total.log() - right.total.log()))  # [n]
         sides = ((left, cosine), (right, cosine.transpose(1, 2)))
-        asked = (kernels, partial(runs, longest=self.runs), left_over)
-        found = [by_length(*(made(*side) for side in sides), longer) for made in asked]
+        asked: tuple[Seen, ...] = (kernels, partial(runs, longest=self.runs), left_over)
+        found = [by_length(seen(*sides[0]), seen(*sides[1]), longer) for seen in asked]
         found += [shared(*sides), bags(left, right), ends(left, right, cosine)]
         found.append(lengths(left, right))
         if self.whole:
