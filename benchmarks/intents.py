@@ -35,7 +35,7 @@ UNSEEN = 50
 EXAMPLES = 10
 REJECTED = 0.05
 """Share of utterances in scope that the threshold lets go."""
-STEPS, QUICK_STEPS = 2000, 20
+STEPS, QUICK_STEPS = 200, 20
 SETTINGS = (
     *ALL_TO_TRAIN,
     "modality=text",
@@ -47,10 +47,9 @@ SETTINGS = (
     "encoder=weighted_average",
     "encoder.dim=512",
     "encoder.dropout=0.2",
+    "encoder.kept=0.4",
     "comparator=cosine",
-    "loss=multi_similarity",
-    "sampler.identities=60",
-    "sampler.examples=4",
+    "loss=supcon",
     "train.warmup_steps=20",
     "train.ema=0.99",
     "train.precision=float32",

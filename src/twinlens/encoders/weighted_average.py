@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
+from twinlens.functional.distance import l2_normalise
 from twinlens.functional.pool import masked_mean
-from twinlens.registry import register
+from twinlens.registry import Setting, register
 from twinlens.settings import require_at_least, require_share
 
 
@@ -25,6 +30,7 @@ class WeightedAverage(Encoder):
     """
 
     axes = (1,)
+    neutral: ClassVar[Mapping[str, Setting]] = {"kept": 0.0}
 
     def __init__(
         self,
@@ -34,6 +40,7 @@ class WeightedAverage(Encoder):
         dim: int = 128,
         hidden: int = 0,
         dropout: float = 0.1,
+        kept: float = 0.0,
     ) -> None:
         """Args:
         channels: of the input.
@@ -41,6 +48,9 @@ class WeightedAverage(Encoder):
         dim: width of the embedding.
         hidden: width of a layer before the last; 0 = none.
         dropout: share of features zeroed in training, before each layer.
+        kept: share of the cosine of two embeddings that is the cosine of the means as they come;
+            the rest is that of what is made of them. With frozen vectors of tokens this is lexical
+            evidence, which classes never trained on need.
 
         Raises:
             ConfigError: a setting is out of range.
@@ -49,12 +59,18 @@ class WeightedAverage(Encoder):
         require_at_least(1, {"encoder.dim": dim})
         require_at_least(0, {"encoder.hidden": hidden})
         require_share("encoder.dropout", dropout)
+        require_share("encoder.kept", kept)
         if shape is not None:
             self.require_axes(len(shape) - 1)
-        self.dim = dim
+        self.dim, self.kept = dim + channels * bool(kept), kept
         before = [nn.Dropout(dropout), nn.Linear(channels, hidden), nn.GELU()] if hidden else []
         self.head = nn.Sequential(*before, nn.Dropout(dropout), nn.Linear(hidden or channels, dim))
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
-        return self.head(masked_mean(values, mask))  # [batch, dim]
+        mean = masked_mean(values, mask)  # [batch, channels]
+        made = self.head(mean)
+        if not self.kept:
+            return made
+        parts = ((made, 1 - self.kept), (mean, self.kept))
+        return torch.cat([l2_normalise(x) * share**0.5 for x, share in parts], 1)  # [batch, dim]

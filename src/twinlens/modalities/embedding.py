@@ -14,6 +14,9 @@ from twinlens.functional.spelling import spelling_vectors
 from twinlens.modalities.base import Lift
 from twinlens.modalities.vectors import read_vectors
 
+UNKNOWN = 1
+"""Number of the token that stands for all that a tokeniser does not know, and for lost ones."""
+
 
 class TokenVectors(Lift):
     """A vector for each token: a direction, times how much the token counts.
@@ -78,7 +81,9 @@ class TokenVectors(Lift):
             for row in values[:, 0].long():
                 found[row.unique()] += 1
         rarity = ((texts + 1) / (found + 0.5)).log()
-        self.gains.copy_((rarity / rarity[1:].mean()).clamp_min(_LEAST).log())
+        counts = rarity / rarity[1:].mean()
+        counts[UNKNOWN] = 0  # two unknown words are not the same one
+        self.gains.copy_(counts.clamp_min(_LEAST).log())
         known = self._take_vectors() if self._file else 0
         if self._spelling and known < self.width:
             self._take_spelling(known)

@@ -14,7 +14,7 @@ from torch import Tensor
 from twinlens.errors import ConfigError, DataError
 from twinlens.functional.spelling import neighbours
 from twinlens.modalities.base import Array, Modality
-from twinlens.modalities.embedding import TokenVectors
+from twinlens.modalities.embedding import UNKNOWN, TokenVectors
 from twinlens.modalities.tokens import (
     Level,
     Tokeniser,
@@ -27,7 +27,6 @@ from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least, require_share
 
 AUTO = "auto"
-_UNKNOWN = 1
 _BYTES = 256
 """Tokens that a tokeniser of bytes has at least."""
 
@@ -209,7 +208,7 @@ class Text(Modality):
             values = torch.where((drawn(*values.shape) < self.typos) & real, other, values)
         if self.token_dropout:
             lost = (drawn(*values.shape) < self.token_dropout) & real
-            values = torch.where(lost, float(_UNKNOWN), values)
+            values = torch.where(lost, float(UNKNOWN), values)
         if self.crop:
             extent = real.sum(2)  # [batch, 1]
             kept = (extent * (1 + drawn(count, 1)) / 2).ceil()
