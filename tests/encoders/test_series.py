@@ -15,6 +15,7 @@ from twinlens.testing import broken, check_encoder
     [
         ("weighted_average", {}),
         ("weighted_average", {"hidden": 16}),
+        ("weighted_average", {"kept": 0.4}),
         ("transformer", {"layers": 1}),
         ("transformer", {"pooling": "first", "width": 16}),
         ("stepwise", {}),
@@ -57,3 +58,21 @@ def test_the_order_of_steps_matters_to_a_transformer_only() -> None:
 def test_settings_out_of_range_are_refused(make: object, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make()  # type: ignore[operator]
+
+
+def test_a_share_of_the_cosine_is_that_of_the_means_as_they_come() -> None:
+    torch.manual_seed(0)
+    encoder = WeightedAverage(6, None, dim=10, kept=0.3).eval()
+    values = torch.randn(2, 6, 5)
+    one, other = encoder(values)
+    mean = values.mean(2)
+    made = encoder.head(mean)
+    cosine = torch.nn.functional.cosine_similarity
+    expected = 0.3 * cosine(mean[0], mean[1], dim=0) + 0.7 * cosine(made[0], made[1], dim=0)
+    assert one.shape == (10,)
+    assert cosine(one, other, dim=0).item() == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_what_is_made_of_the_means_needs_numbers_of_its_own() -> None:
+    with pytest.raises(ConfigError, match=r"encoder\.dim must be above 6"):
+        WeightedAverage(6, None, dim=6, kept=0.3)

@@ -49,10 +49,21 @@ def test_bars_with_few_words_and_margins_beside_them_go(photo: Image.Image) -> N
     assert np.abs(np.subtract(crop_content(page).size, photo.size)).max() <= 6
 
 
-def test_a_screenshot_keeps_its_picture(photo: Image.Image) -> None:
-    shown = crop_content(altered(photo, "screenshot", 1.0, np.random.default_rng(0)))
+@pytest.mark.parametrize("seed", range(6))
+def test_a_screenshot_is_cut_to_its_picture_whatever_is_written_on_it(
+    photo: Image.Image, seed: int
+) -> None:
+    shown = crop_content(altered(photo, "screenshot", 1.0, np.random.default_rng(seed)))
     assert photo.width <= shown.width <= 1.05 * photo.width
-    assert photo.height <= shown.height <= 1.3 * photo.height
+    assert photo.height <= shown.height <= 1.06 * photo.height
+
+
+def test_writing_that_no_flat_line_follows_belongs_to_the_picture() -> None:
+    picture = generated(np.random.default_rng(4)).resize((90, 70))
+    half = picture.copy()
+    half.paste("white", (0, 0, 45, 70))  # every line begins with white, as writing might
+    framed = ImageOps.expand(half, (0, 10, 0, 0), "white")
+    assert crop_content(framed).height == 70
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (300, 200)])

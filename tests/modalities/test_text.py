@@ -218,6 +218,32 @@ def test_vectors_are_where_training_begins(tmp_path: Path) -> None:
     assert weights[known["i"]] < weights[known["shout"]] < weights[known["lute"]]
 
 
+def test_an_unknown_word_counts_next_to_nothing() -> None:
+    texts = ["I sing", "I shout", "we shout"]
+    modality = Text(**Text.settle({**settings_of("modality", "text"), "level": "word"}, texts))  # type: ignore[arg-type]
+    lift = modality.lift()
+    batch = modality.collate([modality.prepare(text) for text in texts])
+    lift.begin(iter([(torch.from_numpy(batch.values).float(), None)]))
+    known, unknown = (
+        lift(torch.from_numpy(modality.prepare(text)).float()[None]).norm()
+        for text in ("sing", "warble")
+    )
+    assert unknown < 0.05 < known
+
+
+def test_tokens_of_bytes_that_begin_a_word_take_its_vector(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("sing 1 0\nshout 0 1\n", encoding="utf-8")
+    table = {**settings_of("modality", "text"), "width": 2, "vectors": str(path)}
+    texts = ["sing sing sing", "shout shout shout"]
+    modality = Text(**Text.settle({**table, "spelling": False}, texts))  # type: ignore[arg-type]
+    lift = modality.lift()
+    lift.begin(iter([(torch.ones(1, 1, 1), None)]))
+    starts = modality.tokeniser.starts()
+    one, other = (lift.directions[starts[word]] for word in ("sing", "shout"))
+    assert torch.nn.functional.cosine_similarity(one, other, dim=0).item() == pytest.approx(-1)
+
+
 def test_vectors_wider_than_the_layer_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("sing 1 0 0\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from twinlens.encoders.base import Encoder
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.pool import masked_mean
 from twinlens.registry import Setting, register
-from twinlens.settings import require_at_least, require_share
+from twinlens.settings import require, require_at_least, require_share
 
 
 @register("encoder", "weighted_average")
@@ -50,7 +50,8 @@ class WeightedAverage(Encoder):
         dropout: share of features zeroed in training, before each layer.
         kept: share of the cosine of two embeddings that is the cosine of the means as they come;
             the rest is that of what is made of them. With frozen vectors of tokens this is lexical
-            evidence, which classes never trained on need.
+            evidence, which classes never trained on need. The means take as many numbers of `dim`
+            as the input has channels.
 
         Raises:
             ConfigError: a setting is out of range.
@@ -62,9 +63,11 @@ class WeightedAverage(Encoder):
         require_share("encoder.kept", kept)
         if shape is not None:
             self.require_axes(len(shape) - 1)
-        self.dim, self.kept = dim + channels * bool(kept), kept
+        self.dim, self.kept = dim, kept
+        made = dim - channels if kept else dim
+        require(made > 0, "encoder.dim", f"above {channels} where encoder.kept is not 0", dim)
         before = [nn.Dropout(dropout), nn.Linear(channels, hidden), nn.GELU()] if hidden else []
-        self.head = nn.Sequential(*before, nn.Dropout(dropout), nn.Linear(hidden or channels, dim))
+        self.head = nn.Sequential(*before, nn.Dropout(dropout), nn.Linear(hidden or channels, made))
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
