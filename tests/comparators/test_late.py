@@ -52,9 +52,43 @@ def test_company_never_changes_a_score() -> None:
     for row in range(80):
         a[row, 3 * (1 + row % 4) :] = 0
         b[row, 3 * (1 + row % 3) :] = 0
+    b[:40] = a[:40]
+    b[20:40, :3] = torch.randn(20, 3)
     for comparator in (MaxSim(12, steps=4), Matches(12, steps=4).eval()):
         alone = torch.cat([comparator.paired(a[i : i + 1], b[i : i + 1]) for i in range(80)])
         torch.testing.assert_close(comparator.paired(a, b), alone)
+
+
+def features(comparator: Matches, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """What the head of a comparator without hidden layer is given."""
+    seen: list[torch.Tensor] = []
+    comparator.scale.register_forward_hook(lambda _, given, __: seen.append(given[0]))
+    comparator.train().paired(a, b)
+    return seen[0]
+
+
+def test_matches_sees_the_order_of_parts_and_which_side_lacks_one() -> None:
+    comparator = Matches(12, steps=4, hidden=0, whole=False)
+    a, turned = rows((0, 1.0), (1, 2.0), (2, 3.0)), rows((1, 2.0), (0, 1.0), (2, 3.0))
+    less = rows((0, 1.0), (1, 2.0))
+    left, right = torch.cat([a, a, a, less]), torch.cat([a, turned, less, a])
+    same, other, shorter, longer = features(comparator, left, right)
+    assert (same != other).sum() >= 10  # longer runs and ends
+    torch.testing.assert_close(shorter, longer)  # from both sides
+    assert (same != shorter).sum() >= 10
+    with pytest.raises(ConfigError, match=r"comparator\.runs"):
+        Matches(12, steps=4, runs=0)
+
+
+def test_what_never_differed_in_training_cannot_overturn_a_score() -> None:
+    torch.manual_seed(0)
+    comparator = Matches(12, steps=4, hidden=0, dropout=0.0, whole=False).train()
+    for _ in range(200):
+        comparator.paired(torch.randn(16, 12), torch.randn(16, 12))
+    comparator.eval()
+    bound = 5 * comparator.head[-1].weight.abs().sum() + comparator.head[-1].bias.abs()
+    a = torch.randn(8, 12)
+    assert comparator.paired(a, a).abs().max() <= bound
 
 
 def test_nothing_against_something_is_a_finite_score() -> None:

@@ -116,3 +116,9 @@ def test_lengths_and_both_ways_are_the_same_from_both_sides() -> None:
     there, back = torch.rand(5, 3), torch.rand(5, 3)
     longer = torch.rand(5)
     torch.testing.assert_close(by_length(there, back, longer), by_length(back, there, 1 - longer))
+    # of a longer left side the right one comes first
+    torch.testing.assert_close(by_length(there, back, torch.ones(5)), torch.cat([back, there], 1))
+    fewer, more, ratio = lengths(parts("ab"), parts("cdef"))[0, 1:4].tolist()
+    assert (fewer, more, ratio) == pytest.approx((0.2, 0.4, 0.5))
+    counted = lengths(parts("ab"), parts("c"))[0, 4:].tolist()
+    assert counted == pytest.approx((0.0, 0.0), abs=1e-6)  # 0.5 + 1 and 1.5

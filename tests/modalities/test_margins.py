@@ -58,6 +58,15 @@ def test_a_screenshot_is_cut_to_its_picture_whatever_is_written_on_it(
     assert photo.height <= shown.height <= 1.06 * photo.height
 
 
+def test_a_band_that_only_one_side_sees_through_leaves_the_picture_whole() -> None:
+    pixels = np.full((80, 80, 3), 255, np.uint8)
+    pixels[40:45, :40] = 0
+    pixels[40:45, 40:] = np.random.default_rng(0).integers(0, 256, (5, 40, 3))
+    pixels[45:] = 0
+    picture = Image.fromarray(pixels)
+    assert crop_content(picture).height in {5, 80}
+
+
 def test_writing_that_no_flat_line_follows_belongs_to_the_picture() -> None:
     picture = generated(np.random.default_rng(4)).resize((90, 70))
     half = picture.copy()

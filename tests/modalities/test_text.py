@@ -233,14 +233,14 @@ def test_an_unknown_word_counts_next_to_nothing() -> None:
 
 def test_tokens_of_bytes_that_begin_a_word_take_its_vector(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
-    path.write_text("sing 1 0\nshout 0 1\n", encoding="utf-8")
+    path.write_text("sing 1 0\nüben 0 1\n", encoding="utf-8")
     table = {**settings_of("modality", "text"), "width": 2, "vectors": str(path)}
-    texts = ["sing sing sing", "shout shout shout"]
+    texts = ["sing sing sing", "üben üben üben"]
     modality = Text(**Text.settle({**table, "spelling": False}, texts))  # type: ignore[arg-type]
     lift = modality.lift()
     lift.begin(iter([(torch.ones(1, 1, 1), None)]))
     starts = modality.tokeniser.starts()
-    one, other = (lift.directions[starts[word]] for word in ("sing", "shout"))
+    one, other = (lift.directions[starts[word]] for word in ("sing", "üben"))
     assert torch.nn.functional.cosine_similarity(one, other, dim=0).item() == pytest.approx(-1)
 
 

@@ -22,6 +22,8 @@ from twinlens.functional.overlap import (
 from twinlens.registry import register
 from twinlens.settings import require_at_least, require_share
 
+_FURTHEST = 5.0
+"""Deviations from the mean that a feature is taken to be away at most."""
 Seen = Callable[[Parts, Tensor], Tensor]
 """What one side finds in the other: its parts, [n, steps, steps of the other] -> [n, features]."""
 _STEEPNESS = 4.0
@@ -117,8 +119,13 @@ class Matches(Comparator):
         return in_blocks(self.paired, a, b, cells=self.steps**2 * KERNELS)
 
     def _scaled(self, features: Tensor) -> Tensor:
-        """Each feature with mean 0 and deviation 1 over the pairs of training. [n, features]."""
+        """Each feature with mean 0 and deviation 1 over the pairs of training. [n, features].
+
+        Bounded, since what hardly ever differed there may be far off elsewhere.
+        """
         if self.training and len(features) > 1:
-            return self.scale(features)
-        mean, variance = self.scale.running_mean, self.scale.running_var
-        return nn.functional.batch_norm(features, mean, variance, eps=self.scale.eps)
+            scaled = self.scale(features)
+        else:
+            mean, variance = self.scale.running_mean, self.scale.running_var
+            scaled = nn.functional.batch_norm(features, mean, variance, eps=self.scale.eps)
+        return scaled.clamp(-_FURTHEST, _FURTHEST)

@@ -20,8 +20,8 @@ class WeightedAverage(Encoder):
     """The mean over steps, then dense layers; for texts, a mean that rare tokens lead.
 
     A token's vector is as long as the token counts, so the plain mean is the weighted one; how
-    much each counts is trained. The first text encoder to try: no order of words, but hundreds of
-    thousands of texts an hour, and it needs least data.
+    much each counts is trained, unless `modality.frozen`. The first text encoder to try: no order
+    of words, but hundreds of thousands of texts an hour, and it needs least data.
 
     Source:
         Arora, Liang, Ma. A simple but tough-to-beat baseline for sentence embeddings. ICLR 2017.

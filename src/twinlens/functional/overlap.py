@@ -137,7 +137,7 @@ def lengths(a: Parts, b: Parts) -> Tensor:
         fewer / _TENS,
         more / _TENS,
         fewer / more.clamp_min(1),
-        (a.total - b.total).abs() / _TENS,
+        (a.counts.sum(1) - b.counts.sum(1)).abs() / _TENS,
         (a.total.log() - b.total.log()).abs(),
     ]
     return torch.stack(found, 1)

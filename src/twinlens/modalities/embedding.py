@@ -1,4 +1,4 @@
-"""Numbers of tokens -> vectors that are trained."""
+"""Numbers of tokens -> vectors, which are trained or stay as they begin."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from twinlens.errors import ConfigError
 from twinlens.functional.spelling import spelling_vectors
 from twinlens.modalities.base import Lift
 from twinlens.modalities.vectors import read_vectors
-
-UNKNOWN = 1
-"""Number of the token that stands for all that a tokeniser does not know, and for lost ones."""
 
 
 class TokenVectors(Lift):
@@ -37,6 +34,7 @@ class TokenVectors(Lift):
         *,
         words: Mapping[str, int],
         starts: Mapping[str, int] | None = None,
+        unknown: int | None = None,
         vectors: str = "",
         frozen: bool = False,
         spelling: bool = True,
@@ -46,6 +44,7 @@ class TokenVectors(Lift):
         width: numbers of a vector.
         words: token -> number.
         starts: word that has a token of its own -> number; None = as `words`.
+        unknown: number of the token for all others, which counts next to nothing at first.
         vectors: file of word vectors to begin with; "" = none.
         frozen: whether directions, and what tokens count, stay as they begin.
         spelling: whether words that are spelt alike begin alike, in what vectors leave free.
@@ -54,6 +53,7 @@ class TokenVectors(Lift):
         self.width = width
         self._words, self._file, self._spelling = words, vectors, spelling
         self._starts = words if starts is None else starts
+        self._unknown = unknown
         start = torch.randn(vocabulary + 1, width)
         start /= start.norm(dim=1, keepdim=True)
         self.directions = nn.Parameter(start, requires_grad=not frozen)
@@ -82,7 +82,8 @@ class TokenVectors(Lift):
                 found[row.unique()] += 1
         rarity = ((texts + 1) / (found + 0.5)).log()
         counts = rarity / rarity[1:].mean()
-        counts[UNKNOWN] = 0  # two unknown words are not the same one
+        if self._unknown is not None:
+            counts[self._unknown] = 0  # two unknown words need not be the same one
         self.gains.copy_(counts.clamp_min(_LEAST).log())
         known = self._take_vectors() if self._file else 0
         if self._spelling and known < self.width:

@@ -25,9 +25,10 @@ _LEAST = 0.25
 def crop_content(picture: Image.Image) -> Image.Image:
     """What is left of a picture without the flat lines at its four sides.
 
-    A line is flat where nearly all of its pixels have its own median colour; so a bar with a few
-    words on it goes, too, and margins may have several colours. Sides take turns, since a bar on
-    top hides that the columns below it are flat.
+    A line is flat where nearly all of its pixels have its own median colour; so margins may have
+    several colours. A bar with writing on it goes, too: lines between flat ones that still have
+    much of their colour. Sides take turns, since a bar on top hides that the columns below it are
+    flat.
 
     Args:
         picture: of mode L or RGB.
@@ -57,10 +58,8 @@ def crop_content(picture: Image.Image) -> Image.Image:
 
 def _margins(lines: IntArray) -> tuple[int, int]:
     """How many lines belong to a margin at the start, and at the end. [lines, pixels, channels]."""
-    start = _margin(lines)
-    if start == len(lines):
-        return 0, 0
-    return start, min(_margin(lines[::-1]), len(lines) - start)
+    start, end = _margin(lines), _margin(lines[::-1])
+    return (start, end) if start + end < len(lines) else (0, 0)
 
 
 def _margin(lines: IntArray) -> int:

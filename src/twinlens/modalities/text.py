@@ -14,7 +14,7 @@ from torch import Tensor
 from twinlens.errors import ConfigError, DataError
 from twinlens.functional.spelling import neighbours
 from twinlens.modalities.base import Array, Modality
-from twinlens.modalities.embedding import UNKNOWN, TokenVectors
+from twinlens.modalities.embedding import TokenVectors
 from twinlens.modalities.tokens import (
     Level,
     Tokeniser,
@@ -27,6 +27,8 @@ from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least, require_share
 
 AUTO = "auto"
+_LOST = 1
+"""Number of the token that a lost one becomes: the unknown one, of our own tokenisers."""
 _BYTES = 256
 """Tokens that a tokeniser of bytes has at least."""
 
@@ -69,7 +71,7 @@ class Text(Modality):
             effect. In a model, that JSON.
         max_tokens: of a text; what follows them is left out.
         prompt: put before each text, as some pretrained encoders want it ("query: ").
-        width: numbers of a token's vector, which are trained.
+        width: numbers of a token's vector.
         vectors: file of word vectors to begin with: text as GloVe or word2vec write it, or NPZ
             with words and vectors; "" begins at random. At level "word" its words are known too,
             while there is room; at level "bpe" those tokens that begin a word take its vector.
@@ -109,13 +111,13 @@ class Text(Modality):
         given, vectors = str(settings["tokenizer"]), str(settings["vectors"])
         if given != AUTO:
             return {**settings, "tokenizer": _document(given)}
-        texts = _usable(refs)
+        texts, level = _usable(refs), settings["level"]
         document = learn(
             texts,
-            level=settings["level"],  # type: ignore[arg-type]
+            level=level,  # type: ignore[arg-type]
             vocabulary=int(settings["vocabulary"]),  # type: ignore[arg-type]
             lowercase=bool(settings["lowercase"]),
-            words=read_vectors(Path(vectors)).words if vectors else (),
+            words=read_vectors(Path(vectors)).words if vectors and level == "word" else (),
         )
         return {**settings, "tokenizer": document}
 
@@ -161,6 +163,7 @@ class Text(Modality):
             self.width,
             words=self.tokeniser.words(),
             starts=self.tokeniser.starts(),
+            unknown=self.tokeniser.unknown,
             vectors=self.vectors,
             frozen=self.frozen,
             spelling=self.spelling,
@@ -208,7 +211,7 @@ class Text(Modality):
             values = torch.where((drawn(*values.shape) < self.typos) & real, other, values)
         if self.token_dropout:
             lost = (drawn(*values.shape) < self.token_dropout) & real
-            values = torch.where(lost, float(UNKNOWN), values)
+            values = torch.where(lost, float(_LOST), values)
         if self.crop:
             extent = real.sum(2)  # [batch, 1]
             kept = (extent * (1 + drawn(count, 1)) / 2).ceil()

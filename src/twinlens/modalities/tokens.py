@@ -16,7 +16,7 @@ Level = Literal["bpe", "word"]
 MOST_CHARACTERS = 1_000_000
 """Of a text; one above is refused."""
 UNKNOWN = "[UNK]"
-"""The token that stands for all that a tokeniser does not know. Its number is 1."""
+"""The token that stands for all that a tokeniser does not know. Its number is 1 in our own."""
 
 _START = "Ġ"
 """Marks a token of bytes before which there is a space."""
@@ -183,8 +183,16 @@ class Tokeniser:
         Tokens of bytes mark where a word begins; where no token has the mark, each is a word.
         """
         words = self.words()
-        marked = {w[1:]: n for w, n in words.items() if w.startswith(_START) and w != _START}
-        return marked or words
+        marked = {w: n for w, n in words.items() if w.startswith(_START) and w != _START}
+        if not marked:
+            return words
+        written = _library().decoders.ByteLevel()  # bytes above 127 are other letters in a token
+        return {written.decode([word]).strip(): number for word, number in marked.items()}
+
+    @property
+    def unknown(self) -> int | None:
+        """Number of the token that stands for all that is not known, if there is one."""
+        return self.words().get(UNKNOWN)
 
 
 def _library() -> Any:

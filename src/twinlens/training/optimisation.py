@@ -30,7 +30,7 @@ def build_optimiser(modules: Iterable[nn.Module], config: TrainConfig) -> torch.
     if not parameters:
         raise TrainingError(
             "Training must have weights to change. Got a network whose weights are all held still. "
-            "Set encoder.frozen=false or encoder.dim, or take comparator=learned."
+            "Set modality.frozen=false or encoder.frozen=false, or take comparator=learned."
         )
     return torch.optim.AdamW(
         [
