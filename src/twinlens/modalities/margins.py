@@ -9,9 +9,9 @@ from twinlens.types import IntArray
 
 _SIDE = 80
 """Pixels of the longer side that are looked at: a line of fewer averages several of the picture."""
-_FLAT = 8
+_FLAT = 10
 """Levels (of 255) from a line's median colour within which a pixel belongs to a margin."""
-_SHARE = 0.8
+_SHARE = 0.85
 """Of a line's pixels: the rest may be writing on a bar."""
 _WRITTEN = 0.3
 """Share of a line's pixels that still have a margin's colour where something is written on it."""
