@@ -24,13 +24,11 @@ from twinlens.training.history import Listener
 
 FEWEST = 40
 """Pictures: with fewer there is nothing to learn from, or to calibrate on."""
-MOST = 2000
+MOST = 1500
 CALIBRATED_ON = 300
 """Pictures, at most, that thresholds are taken from."""
 COPIES = 7
 """Changed copies of each picture, besides itself."""
-_OFTEN = {"crop": 4.0, "rotation": 2.0, "colour": 1.5, "light": 1.5, "text": 1.5}
-"""How often a change is made, where others are once: those that are hardest to see through."""
 _SIDE = 256
 _ALIKE_BITS = 10
 """Pictures whose coarse hashes differ in fewer of 64 bits may be copies already."""
@@ -170,14 +168,10 @@ def _readable(ref: str) -> Image.Image | None:
 
 
 def _write(picture: Image.Image, folder: Path, rng: np.random.Generator) -> None:
-    """A picture and changed copies of it, as files of a new folder."""
     folder.mkdir(parents=True)
     picture.save(folder / "0.png")
-    names = list(TRANSFORMS)
-    often = np.array([_OFTEN.get(name, 1.0) for name in names])
     for copy in range(1, COPIES + 1):
         changed = picture
-        chosen = rng.choice(names, int(rng.integers(1, 3)), replace=False, p=often / often.sum())
-        for name in chosen:
-            changed = altered(changed, str(name), float(rng.uniform(0.3, 1)), rng)
+        for name in rng.choice(list(TRANSFORMS), int(rng.integers(1, 3)), replace=False):
+            changed = altered(changed, str(name), float(rng.uniform(0.2, 1)), rng)
         changed.save(folder / f"{copy}.png")

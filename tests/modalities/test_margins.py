@@ -92,8 +92,8 @@ def test_the_setting_reaches_what_is_embedded(photo: Image.Image) -> None:
     config = load_config(None, [], preset="copies")
     modality = Pictures(**config.modality.settings)  # pyright: ignore[reportArgumentType]
     assert modality.crop == "content"
-    inner = to_array(photo, size=64, channels=3, fit="stretch", max_side=256)
+    inner = to_array(photo, size=48, channels=3, fit="stretch", max_side=256)
     cut = np.abs(modality.prepare(framed).astype(float) - inner).mean()
     assert cut < 10
-    whole = to_array(framed, size=64, channels=3, fit="stretch", max_side=256)
+    whole = to_array(framed, size=48, channels=3, fit="stretch", max_side=256)
     assert np.abs(whole.astype(float) - inner).mean() > 3 * cut
