@@ -32,9 +32,10 @@ TINY = (
 
 
 def photo(seed: int) -> Image.Image:
-    """Coloured shapes with a fine grain. 120 × 90 pixels."""
+    """Coloured shapes before a wall of soft spots, with a fine grain. 120 × 90 pixels."""
     rng = np.random.default_rng(seed)
-    page = Image.new("RGB", (120, 90), tuple(rng.integers(0, 255, 3).tolist()))
+    spots = rng.integers(0, 255, 3) + rng.integers(-60, 60, (9, 12, 3))
+    page = Image.fromarray(np.clip(spots, 0, 255).astype(np.uint8)).resize((120, 90))
     draw = ImageDraw.Draw(page)
     for _ in range(6):
         corners = np.sort(rng.integers(0, 120, (2, 2)), axis=0).ravel().tolist()
