@@ -104,10 +104,13 @@ def test_ends_are_compared_one_and_two_words_deep() -> None:
 def test_kernels_count_what_is_the_same_and_what_is_half_alike() -> None:
     half = torch.tensor([[[1.0, 0.0], [0.5, 0.75**0.5]]])
     one, other = Parts.of(half[:, :1].flatten(1), 2), Parts.of(half.flatten(1), 2)
-    found = kernels(one, similarities(one, other))[0]
+    cosine = similarities(one, other)
+    found = kernels(one, other, cosine)[0][0]
     assert found[0].item() == pytest.approx(np.log(2), abs=1e-4)  # one is the same
     assert found[3].item() == pytest.approx(np.log(2), abs=1e-4)  # and one is 0.5 alike
     assert found[-1].item() == pytest.approx(1)
+    turned = kernels(other, one, cosine.transpose(1, 2))
+    torch.testing.assert_close(turned, kernels(one, other, cosine)[::-1])
 
 
 def test_lengths_and_both_ways_are_the_same_from_both_sides() -> None:

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from twinlens.bundle import Bundle
 from twinlens.cli import main
+from twinlens.duplicates.transforms import altered
 from twinlens.errors import DataError, EvidenceError
 from twinlens.self_supervised import COPIES_MODEL, fit_copies, model_for, write_copies
 from twinlens.tasks.dedupe import find_duplicates
@@ -52,8 +53,9 @@ def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place = folder / f"trip{number % 3}"
         place.mkdir(parents=True, exist_ok=True)
         photo(number).save(place / f"{number:02}.png")
+    rng = np.random.default_rng(0)
     photo(4).resize((60, 45)).save(folder / "small of 04.png")
-    photo(5).save(folder / "saved again 05.jpg", quality=75)
+    altered(photo(5), "jpeg", 0.3, rng).save(folder / "saved again 05.jpg", quality=60)
     photo(6).filter(ImageFilter.GaussianBlur(1)).save(folder / "blurred 06.png")
     shutil.copy(folder / "trip1" / "07.png", folder / "copy of 07.png")
     shutil.copy(folder / "trip2" / "08.png", folder / "trip0" / "copy of 08.png")

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
@@ -24,8 +21,6 @@ from twinlens.settings import require_at_least, require_share
 
 _FURTHEST = 5.0
 """Deviations from the mean that a feature is taken to be away at most."""
-Seen = Callable[[Parts, Tensor], Tensor]
-"""What one side finds in the other: its parts, [n, steps, steps of the other] -> [n, features]."""
 _STEEPNESS = 4.0
 """How soon one side is the longer one: at a quarter more, 7 to 3."""
 
@@ -106,8 +101,12 @@ class Matches(Comparator):
         cosine = similarities(left, right)  # [n, steps, steps]
         longer = torch.sigmoid(_STEEPNESS * (left.total.log() - right.total.log()))  # [n]
         sides = ((left, cosine), (right, cosine.transpose(1, 2)))
-        asked: tuple[Seen, ...] = (kernels, partial(runs, longest=self.runs), left_over)
-        found = [by_length(seen(*sides[0]), seen(*sides[1]), longer) for seen in asked]
+        both = [
+            kernels(left, right, cosine),
+            tuple(runs(*side, longest=self.runs) for side in sides),
+            tuple(left_over(*side) for side in sides),
+        ]
+        found = [by_length(there, back, longer) for there, back in both]
         found += [shared(*sides), bags(left, right), ends(left, right, cosine)]
         found.append(lengths(left, right))
         if self.whole:

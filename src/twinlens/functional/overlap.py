@@ -35,12 +35,24 @@ def _best(cosine: Tensor) -> Tensor:
     return cosine.amax(2).clamp_min(0)
 
 
-def kernels(parts: Parts, cosine: Tensor) -> Tensor:
-    """How many counterparts the parts find about as alike as each kernel. -> [n, kernels + 1]."""
+def kernels(a: Parts, b: Parts, cosine: Tensor) -> tuple[Tensor, Tensor]:
+    """How many counterparts the parts of either side find about as alike as each kernel.
+
+    Args:
+        a, b: both sides.
+        cosine: [n, steps of a, steps of b].
+
+    Returns:
+        Of a and of b, each [n, kernels + 1]; last how alike the best counterpart is.
+    """
     apart = (cosine[..., None] - cosine.new_tensor(_CENTRES)) / cosine.new_tensor(_WIDTHS)
     near = torch.exp(-apart.square() / 2)  # [n, steps, steps, kernels]
-    best = cosine.amax(2).clamp_min(-1)[..., None]
-    return coverage(parts.counts, torch.cat([torch.log1p(near.sum(2)), best], 2))
+
+    def seen(parts: Parts, other: int) -> Tensor:
+        best = cosine.amax(other).clamp_min(-1)[..., None]
+        return coverage(parts.counts, torch.cat([torch.log1p(near.sum(other)), best], 2))
+
+    return seen(a, 2), seen(b, 1)
 
 
 def runs(parts: Parts, cosine: Tensor, *, longest: int) -> Tensor:
