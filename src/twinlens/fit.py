@@ -252,7 +252,7 @@ def build_trainer(
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
         if start is None:
-            siamese.begin(stores.train)
+            siamese.begin(stores.train, sides.train.labels(), sides.train.claims())
         else:
             _take_weights(siamese, start)
         sampler = build(

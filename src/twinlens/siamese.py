@@ -12,7 +12,7 @@ from twinlens.comparators.base import Comparator
 from twinlens.encoders.base import Encoder
 from twinlens.errors import BundleError, DataError
 from twinlens.modalities.base import Modality
-from twinlens.types import Batch, FloatArray, Store
+from twinlens.types import Batch, FloatArray, IntArray, Store
 
 _AT_ONCE = 256
 """Training examples that an encoder is shown at once before training."""
@@ -49,16 +49,18 @@ class Siamese(nn.Module):
         mask = torch.from_numpy(batch.mask)
         return values * mask[:, None], mask
 
-    def begin(self, store: Store) -> None:
+    def begin(self, store: Store, labels: IntArray, claims: IntArray) -> None:
         """Let the encoder take up what it can before the first step of a training.
 
         Args:
             store: of the training examples.
+            labels, claims: [n] as of a `Dataset`.
         """
         count = len(store.shapes)
         starts = range(0, count, _AT_ONCE)
         gathered = (store.gather(np.arange(i, min(i + _AT_ONCE, count))) for i in starts)
-        self.encoder.begin(map(self.tensors, gathered))
+        whose = (torch.from_numpy(numbers) for numbers in (labels, claims))
+        self.encoder.begin(map(self.tensors, gathered), *whose)
 
     def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalised tensors -> projected embeddings [batch, dim], with gradient."""

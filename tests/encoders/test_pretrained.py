@@ -71,7 +71,7 @@ def test_its_weights_are_where_training_begins(folder: Path) -> None:
 
     settings = Pretrained.settle({**settings_of("encoder", "pretrained"), "folder": str(folder)})
     encoder = Pretrained(1, None, **settings).eval()  # type: ignore[arg-type]
-    encoder.begin(iter([]))
+    encoder.begin(iter([]), torch.zeros(0), torch.zeros(0))
     numbers = torch.tensor([[2, 5, 9, 3]])
     with torch.no_grad():
         expected = BertModel.from_pretrained(folder)(numbers).last_hidden_state.mean(1)
@@ -155,7 +155,7 @@ def test_weights_of_another_architecture_are_refused(folder: Path, tmp_path: Pat
     encoder = Pretrained(1, None, **settings)  # type: ignore[arg-type]
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="must hold the weights"):
-        encoder.begin(iter([]))
+        encoder.begin(iter([]), torch.zeros(0), torch.zeros(0))
 
 
 def test_a_folder_that_is_none_is_refused() -> None:

@@ -40,13 +40,17 @@ class Encoder(nn.Module, ABC):
         """
         return dict(settings)
 
-    def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
         """Take up what can be had before the first step: counts of the data, weights of a file.
 
         Called once before training, and never for a model that was saved.
 
         Args:
             inputs: (values, mask) of the training examples, as `forward` takes them.
+            labels: [n] int64, the identity of each; -1 where it has none.
+            claims: [n] int64, the identity that each imitates; -1 where it does not.
         """
 
     @abstractmethod

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
+from twinlens.encoders.described import Described, Descriptors
 from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.functional.distance import l2_normalise
 from twinlens.functional.pool import grid_pool, standardised
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least, require_share
@@ -30,7 +32,11 @@ class ConvNet(Encoder):
         enhancing learning and generalization capacities via IBN-Net. ECCV 2018.
     """
 
-    neutral: ClassVar[Mapping[str, Setting]] = {"standardise": False}
+    neutral: ClassVar[Mapping[str, Setting]] = {
+        "standardise": False,
+        "described": "none",
+        "directions": 64,
+    }
 
     def __init__(
         self,
@@ -44,6 +50,8 @@ class ConvNet(Encoder):
         grid: int = 4,
         dropout: float = 0.0,
         standardise: bool = False,
+        described: Descriptors = "none",
+        directions: int = 64,
     ) -> None:
         """Args:
         channels: of the input.
@@ -69,7 +77,8 @@ class ConvNet(Encoder):
         require(len(strides) == len(widths), "encoder.strides", many, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
-        self.dim = dim
+        self.described = None if described == "none" else Described(described, directions)
+        self.dim = dim + (self.described.width if self.described else 0)
         self.grid = grid
         self.standardise = standardise
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
@@ -83,6 +92,7 @@ class ConvNet(Encoder):
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
+        given, real = values, mask
         x = standardised(values, mask) if self.standardise else values
         x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
@@ -90,4 +100,16 @@ class ConvNet(Encoder):
         for stage in self.stages:
             x, mask = stage(x, mask)
         x = grid_pool(x, mask, (self.grid, self.grid))  # [batch, width, grid, grid]
-        return self.head(self.dropout(x.flatten(1)))  # [batch, dim]
+        x = self.head(self.dropout(x.flatten(1)))  # [batch, dim]
+        if self.described is None:
+            return x
+        other = x.new_zeros(len(x), self.described.width)
+        if not self.training:
+            other = self.described(given, real)
+        return torch.cat([l2_normalise(x.float()), other], dim=1)
+
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
+        if self.described is not None:
+            self.described.begin(inputs, labels, claims)

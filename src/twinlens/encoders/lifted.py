@@ -36,5 +36,7 @@ class Lifted(Encoder):
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.inner(self.lift(values, mask), mask)
 
-    def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
         self.lift.begin(inputs)

@@ -101,7 +101,9 @@ class Pretrained(Encoder):
             )
         return {**settings, "architecture": document}
 
-    def begin(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
         """Read the weights.
 
         Raises:

@@ -13,13 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twinlens.errors import DataError
 from twinlens.modalities.face import crop_face
-from twinlens.modalities.ink import crop_ink
+from twinlens.modalities.ink import centre_ink, crop_ink
 from twinlens.modalities.margins import crop_content
 
 Picture = Image.Image | npt.NDArray[np.generic]
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad", "native"]
-Crop = Literal["none", "ink", "face", "content"]
+Crop = Literal["none", "ink", "page", "face", "content"]
 
 SUFFIXES = frozenset(
     f".{ending}"
@@ -100,8 +100,8 @@ def to_array(
             the picture's own border; "native" keeps the size.
         max_side: bound in pixels on the longer side of "native"; larger ones are reduced.
         width: of the result in pixels, for "stretch" and "pad"; 0 = as its height.
-        crop: "ink" takes the inked part of a page and makes the paper white; "face" the one face;
-            "content" what flat margins enclose.
+        crop: "ink" takes the inked part of a page and makes the paper white; "page" keeps the page's
+            size around it; "face" takes the one face; "content" what flat margins enclose.
 
     Raises:
         DataError: an array is empty, of another shape or type, not finite, or out of range; or
@@ -113,6 +113,8 @@ def to_array(
     image = _flatten(image).convert("L" if channels == 1 else "RGB")
     if crop == "ink":
         image = crop_ink(image).convert(image.mode)
+    elif crop == "page":
+        image = centre_ink(image).convert(image.mode)
     elif crop == "face":
         image = crop_face(image)
     elif crop == "content":

@@ -49,6 +49,22 @@ def crop_ink(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.uint8(255 - 255 * ink[top:bottom, left:right]))
 
 
+def centre_ink(picture: Image.Image) -> Image.Image:
+    """The ink of a page in the middle of white paper of the page's size: how large it is written
+    is kept.
+
+    Args:
+        picture: as of `crop_ink`.
+
+    Raises:
+        DataError: there is no ink.
+    """
+    ink = crop_ink(picture)
+    page = Image.new("L", picture.size, 255)
+    page.paste(ink, ((page.width - ink.width) // 2, (page.height - ink.height) // 2))
+    return page
+
+
 def _otsu(counts: FloatArray) -> int:
     """The level that splits a histogram [256] with the largest variance between both parts."""
     total = counts.sum()

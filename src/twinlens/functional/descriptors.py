@@ -1,0 +1,230 @@
+"""What pictures were described by before features were learned (torch).
+
+Edges and lines by their direction at several scales: `places` tells where there are how many,
+`strokes` measures a drawing, wherever and however large it is. Nothing here has parameters, and
+padding never changes a value.
+
+Source:
+    Dalal, Triggs. Histograms of oriented gradients for human detection. CVPR 2005. Several grids:
+    Lazebnik, Schmid, Ponce. Beyond bags of features: spatial pyramid matching. CVPR 2006. Lines by
+    direction: Freeman, Adelson. The design and use of steerable filters. PAMI 13, 1991. Measures of
+    signatures: Impedovo, Pirlo. Automatic signature verification: the state of the art. IEEE SMC-C
+    38, 2008.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from twinlens.functional.pool import downsample_mask, grid_pool
+
+SCALES = (1, 2, 4)
+"""Half-widths of the triangle that a picture is smoothed by, in pixels; 1 = not at all."""
+GRIDS = (1, 2, 5, 10)
+"""Cells on a side of each grid of `places`."""
+EDGES, FINE_EDGES = 8, 16
+"""Directions of edges, all around; there are half as many of lines, half around. Of `places` and of
+`strokes`."""
+COLUMNS, ROWS, THIRDS = 16, 8, 3
+"""Parts of equal ink that a drawing is cut into for `strokes`."""
+PLACES = (1 + len(SCALES) * 2 * EDGES) * sum(grid**2 for grid in GRIDS)
+"""Numbers that `places` gives."""
+STROKES = 9 + 3 * (COLUMNS + ROWS) + len(SCALES) * ((1 + THIRDS) * 2 * FINE_EDGES + 2)
+"""Numbers that `strokes` gives."""
+_LEAST = 1e-4
+"""Strength (squared) of edges that contrast is measured from on."""
+_NOTHING = 1e-6
+"""Ink that is none."""
+
+
+def places(values: Tensor, mask: Tensor | None) -> Tensor:
+    """How strong edges and lines of each direction are in each cell of some grids.
+
+    On the finest grid they are relative to all there is around a cell, so that contrast hardly
+    counts; on the coarse ones they are absolute, which tells how much is drawn at all. Square
+    roots are taken, so that much of one thing does not hide the rest.
+
+    Args:
+        values: [batch, channels, height, width], 0 where padded.
+        mask: [batch, height, width] bool, True where real; None when nothing is padded.
+
+    Returns:
+        [batch, PLACES].
+    """
+    grey = values.mean(1, keepdim=True)
+    seen = [derivatives(grey, scale, mask, EDGES) for scale in SCALES]
+    made: list[Tensor] = []
+    for grid in GRIDS:
+        pooled = [grid_pool(maps, real, (grid, grid)) for maps, real in seen]
+        if grid == GRIDS[-1]:
+            pooled = [_relative(one) for one in pooled]
+        made += [grid_pool(grey, mask, (grid, grid)), *((one + _LEAST).sqrt() for one in pooled)]
+    return torch.cat([one.flatten(1) for one in made], dim=1)
+
+
+def strokes(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Measures of a drawing: its size, slant and density, where its ink lies, how its lines run.
+
+    Positions are told from the middle of the ink in its own deviations, and directions as shares,
+    so that few measures change with the size of what is drawn, by its logarithm.
+
+    Args:
+        values: [batch, channels, height, width] in 0..1; paper and padding are 0, ink is more.
+        mask: as of `places`.
+
+    Returns:
+        [batch, STROKES].
+    """
+    ink = values.mean(1)  # [batch, height, width]
+    across, down = _Axis(ink.sum(1)), _Axis(ink.sum(2))
+    total = across.total
+    slant = torch.einsum("bhw,bh,bw->b", ink, down.centred, across.centred)
+    steps_right, steps_down = _variation(ink, mask)
+    wide, high = across.deviation, down.deviation
+    made = [
+        torch.stack([wide, high, total, steps_right, steps_down, wide / high], 1).log(),
+        torch.stack([slant / (total * wide * high), (total / (wide * high)).sqrt()], 1),
+        ((steps_right * steps_down).sqrt() / total).log()[:, None],
+        across.spread(COLUMNS),
+        down.spread(ROWS),
+        *_outline(ink, across, down, COLUMNS),
+        *_outline(ink.transpose(1, 2), down, across, ROWS),
+    ]
+    thirds = across.parts(THIRDS)  # [batch, THIRDS, width]
+    for scale in SCALES:
+        maps, _ = derivatives(ink[:, None], scale, mask, FINE_EDGES)
+        columns = maps.sum(2)  # [batch, found, width / scale]
+        inside = torch.einsum("bpw,bfw->bpf", thirds[:, :, ::scale], columns)
+        everything = columns.sum(2)
+        by_part = torch.cat([everything[:, None], inside], dim=1)  # [batch, 1 + THIRDS, found]
+        edges, lines = everything.chunk(2, dim=1)
+        made += map(_shares, by_part.chunk(2, dim=2))
+        kinds = torch.stack([edges.sum(1), lines.sum(1)], dim=1)
+        made.append((kinds.clamp_min(_NOTHING) / total[:, None]).log())
+    return torch.cat(made, dim=1)
+
+
+def derivatives(
+    grey: Tensor, scale: int, mask: Tensor | None, directions: int
+) -> tuple[Tensor, Tensor | None]:
+    """How strong an edge or line of each direction is at every `scale`-th place.
+
+    Args:
+        grey: [batch, 1, height, width].
+        scale: of `SCALES`.
+        mask: [batch, height, width] bool or None.
+        directions: of edges, all around; an even number.
+
+    Returns:
+        [batch, 2 directions, height / scale, width / scale]: edges by the direction to the
+        lighter side, then dark lines and light lines by the direction across them; and its mask.
+    """
+    mask = None if mask is None else downsample_mask(mask, scale)
+    real = 1.0 if mask is None else mask[:, None].to(grey)
+    smooth = _smoothed(grey, scale)[:, :, ::scale, ::scale] * real
+    right, down = (slope * real for slope in _slopes(smooth))
+    size = (right.square() + down.square() + _LEAST).sqrt()
+    around = torch.arange(directions) * (2 * math.pi / directions)
+    edges = torch.relu(_times(around.cos(), right) + _times(around.sin(), down)).pow(4) / size.pow(3)
+    (bent_right, twist), (_, bent_down) = _slopes(right), _slopes(down)
+    half = torch.arange(directions // 2) * (2 * math.pi / directions)
+    cos, sin = half.cos(), half.sin()
+    bent = (
+        _times(cos.square(), bent_right)
+        + _times(2 * cos * sin, twist)
+        + _times(sin.square(), bent_down)
+    )
+    return torch.cat([edges, torch.relu(bent), torch.relu(-bent)], dim=1) * real, mask
+
+
+class _Axis:
+    """How the ink of each drawing lies along one axis.
+
+    Attributes:
+        mass: [batch, n] ink at each place.
+        total: [batch]; never 0.
+        middle, deviation: [batch] in places.
+        centred: [batch, n] places less the middle.
+    """
+
+    def __init__(self, mass: Tensor) -> None:
+        self.mass = mass
+        self.total = mass.sum(1).clamp_min(_NOTHING)
+        place = torch.arange(mass.shape[1]) + 0.5
+        self.middle = (mass * place).sum(1) / self.total
+        self.centred = place - self.middle[:, None]
+        variance = (mass * self.centred.square()).sum(1) / self.total
+        self.deviation = variance.sqrt().clamp_min(0.5)
+        self._share = mass / self.total[:, None]
+        self._until = self._share.cumsum(1)
+
+    def parts(self, count: int) -> Tensor:
+        """How much of each place is in each of `count` parts of equal ink. [batch, count, n]."""
+        start = (torch.arange(count) / count)[:, None]
+        before = (self._until - self._share)[:, None]
+        inside = torch.minimum(self._until[:, None], start + 1 / count) - before.maximum(start)
+        return inside.clamp_min(0) / self._share.clamp_min(1e-9)[:, None]
+
+    def spread(self, count: int) -> Tensor:
+        """Middle of each part of the ink, in deviations from that of all. [batch, count]."""
+        place = torch.einsum("bpn,bn->bp", self.parts(count), self.mass * self.centred)
+        return place * count / (self.total * self.deviation)[:, None]
+
+
+def _outline(ink: Tensor, along: _Axis, over: _Axis, count: int) -> tuple[Tensor, Tensor]:
+    """Middle and spread over one axis, by parts along the other. [batch, over, along] -> 2 of
+    [batch, count].
+    """
+    parts = along.parts(count)
+    mass = torch.einsum("bpn,bn->bp", parts, along.mass).clamp_min(_NOTHING)
+    first = torch.einsum("bmn,bm->bn", ink, over.centred)
+    second = torch.einsum("bmn,bm->bn", ink, over.centred.square())
+    middle = torch.einsum("bpn,bn->bp", parts, first) / mass
+    spread = torch.einsum("bpn,bn->bp", parts, second) / mass - middle.square()
+    scale = over.deviation[:, None]
+    return middle / scale, spread.clamp_min(0).sqrt() / scale
+
+
+def _variation(ink: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Sum of all changes to the right and downwards. [batch, height, width] -> 2 [batch]."""
+    right, down = ink.diff(dim=2).abs(), ink.diff(dim=1).abs()
+    if mask is not None:
+        right, down = right * mask[:, :, 1:], down * mask[:, 1:]
+    return right.sum((1, 2)).clamp_min(_NOTHING), down.sum((1, 2)).clamp_min(_NOTHING)
+
+
+def _shares(counts: Tensor) -> Tensor:
+    """Root of each share of the last axis, flat."""
+    return (counts / counts.sum(2, keepdim=True).clamp_min(_NOTHING)).sqrt().flatten(1)
+
+
+def _smoothed(grey: Tensor, scale: int) -> Tensor:
+    if scale == 1:
+        return grey
+    rise = torch.arange(1, scale + 1, dtype=grey.dtype)
+    weights = torch.cat([rise, rise[:-1].flip(0)]) / scale**2
+    along = F.conv2d(grey, weights.view(1, 1, 1, -1), padding=(0, scale - 1))
+    return F.conv2d(along, weights.view(1, 1, -1, 1), padding=(scale - 1, 0))
+
+
+def _slopes(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Differences to the right and downwards. [batch, 1, height, width] -> two as it."""
+    wide = F.pad(values, (1, 1, 1, 1))
+    right = wide[:, :, 1:-1, 2:] - wide[:, :, 1:-1, :-2]
+    down = wide[:, :, 2:, 1:-1] - wide[:, :, :-2, 1:-1]
+    return right / 2, down / 2
+
+
+def _times(weights: Tensor, values: Tensor) -> Tensor:
+    return weights.to(values).view(1, -1, 1, 1) * values
+
+
+def _relative(pooled: Tensor) -> Tensor:
+    """Each cell's strengths to the root of their mean square in it and around it."""
+    energy = pooled.square().mean(1, keepdim=True)
+    around = F.avg_pool2d(energy, 3, 1, 1, count_include_pad=False)
+    return pooled / (around + _LEAST).sqrt()
