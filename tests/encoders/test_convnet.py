@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinlens.encoders import ConvNet
-from twinlens.errors import ConfigError
+from twinlens.errors import ConfigError, DataError
 from twinlens.testing import broken, check_encoder
 from twinlens.testing.modules import as_if_trained
 
@@ -19,7 +19,7 @@ sides = st.integers(1, 17)
 
 def network(channels: int = 1, shape: tuple[int, ...] | None = None, **changed: Any) -> ConvNet:
     torch.manual_seed(0)
-    small: dict[str, Any] = {"dim": 5, "widths": (4, 6), "strides": (1, 2), "grid": 2, **changed}
+    small: dict[str, Any] = {"dim": 9, "widths": (4, 6), "strides": (1, 2), "grid": 2, **changed}
     encoder = ConvNet(channels, shape, **small)
     as_if_trained(encoder, seed=0)
     with torch.no_grad():
@@ -34,6 +34,8 @@ def network(channels: int = 1, shape: tuple[int, ...] | None = None, **changed: 
         {"grid": 1},
         {"widths": (6,), "strides": (1,), "stem_stride": 1},
         {"standardise": True},
+        {"described": "places", "directions": 3},
+        {"described": "strokes", "directions": 3, "described_share": 0.8},
         {"widths": (8, 4, 8), "strides": (2, 1, 3), "grid": 3, "dropout": 0.5},
     ],
 )
@@ -143,3 +145,74 @@ def test_a_series_is_refused_once_it_is_known_and_when_it_comes() -> None:
         network(shape=(1, 20))
     with pytest.raises(ConfigError, match="Choose another encoder"):
         network()(torch.zeros(2, 1, 20))
+
+
+def described(kind: str, **changed: Any) -> ConvNet:
+    """A network whose directions were found: identities differ in how their lines run."""
+    encoder = network(described=kind, directions=4, **changed)
+    pictures, labels, claims = lines(seed=0)
+    encoder.begin(iter([(pictures, None)]), labels, claims)
+    return encoder.eval()
+
+
+def lines(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """5 identities of 6 pictures: parallel lines of one direction each, with noise upon them."""
+    torch.manual_seed(seed)
+    down, across = torch.meshgrid(torch.arange(24.0), torch.arange(24.0), indexing="ij")
+    labels = torch.arange(5).repeat_interleave(6)
+    angle = labels * (torch.pi / 5) + 0.05 * torch.randn(30)
+    phase = 6 * torch.rand(30)
+    place = angle.cos()[:, None, None] * across + angle.sin()[:, None, None] * down
+    pictures = ((place + phase[:, None, None]).sin() > 0.3) * (0.6 + 0.4 * torch.rand(30, 24, 24))
+    return pictures[:, None], labels, torch.full((30,), -1)
+
+
+@pytest.mark.parametrize("kind", ["places", "strokes"])
+def test_what_is_described_tells_unseen_pictures_apart_without_a_step(kind: str) -> None:
+    encoder = described(kind, described_share=0.99)
+    pictures, labels, _ = lines(seed=1)
+    with torch.no_grad():
+        embeddings = encoder(pictures)
+    scores = embeddings @ embeddings.T - 2 * torch.eye(30)
+    assert (labels[scores.argmax(1)] == labels).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["places", "strokes"])
+@given(height=sides, width=sides, down=sides, right=sides)
+@settings(max_examples=25, deadline=None)
+def test_padding_changes_nothing_that_is_described(
+    kind: str, height: int, width: int, down: int, right: int
+) -> None:
+    encoder = described(kind)
+    picture = torch.rand(1, 1, height, width)
+    canvas = torch.zeros(1, 1, height + down, width + right)
+    canvas[:, :, :height, :width] = picture
+    mask = torch.zeros(1, height + down, width + right, dtype=torch.bool)
+    mask[:, :height, :width] = True
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(canvas, mask), encoder(picture), atol=1e-4, rtol=1e-3)
+
+
+def test_a_share_of_the_cosine_is_of_what_is_described() -> None:
+    encoder = described("places", described_share=0.3)
+    pictures, _, _ = lines(seed=1)
+    with torch.no_grad():
+        embeddings = encoder(pictures)
+    learned, other = embeddings[:, : encoder.dim - 4], embeddings[:, encoder.dim - 4 :]
+    torch.testing.assert_close(learned.square().sum(1), torch.full((30,), 0.7))
+    torch.testing.assert_close(other.square().sum(1), torch.full((30,), 0.3))
+
+
+def test_the_network_is_trained_without_what_is_described() -> None:
+    encoder = described("strokes")
+    pictures, _, _ = lines(seed=1)
+    made = encoder.train()(pictures)
+    assert made[:, -4 :].abs().max() == 0
+    assert made[:, : -4].abs().min() > 0
+
+
+def test_identities_of_one_picture_each_cannot_tell_what_differs() -> None:
+    encoder = network(described="places", directions=4)
+    pictures, _, claims = lines(seed=0)
+    with pytest.raises(DataError, match="two pictures of an identity"):
+        encoder.begin(iter([(pictures, None)]), torch.arange(30), claims)

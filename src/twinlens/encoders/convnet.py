@@ -36,6 +36,7 @@ class ConvNet(Encoder):
         "standardise": False,
         "described": "none",
         "directions": 64,
+        "described_share": 0.5,
     }
 
     def __init__(
@@ -52,6 +53,7 @@ class ConvNet(Encoder):
         standardise: bool = False,
         described: Descriptors = "none",
         directions: int = 64,
+        described_share: float = 0.5,
     ) -> None:
         """Args:
         channels: of the input.
@@ -64,6 +66,14 @@ class ConvNet(Encoder):
         dropout: share of pooled features zeroed in training.
         standardise: bring each channel of each picture to mean 0 and deviation 1 first, so that
             the colour and the strength of the light hardly count (instance normalisation).
+        described: what a second part of the embedding tells, by formulas instead of training:
+            "places" = edges and lines, and where they are, for faces and things; "strokes" =
+            measures of a drawing, as its size, slant and how its lines run, for signatures; "none"
+            = there is no such part. See `functional.descriptors`. Of few identities it often knows
+            as much as the network, and of other pairs.
+        directions: numbers of `dim` that this part takes: those in which identities differ most,
+            and for "strokes" one that holds their distance.
+        described_share: share of the cosine of two embeddings that is its own.
 
         Raises:
             ConfigError: a setting is out of range, or there are not as many strides as widths.
@@ -71,14 +81,19 @@ class ConvNet(Encoder):
         super().__init__()
         require_at_least(1, {"encoder.dim": dim, "encoder.widths": widths, "encoder.grid": grid})
         require_at_least(1, {"encoder.strides": strides, "encoder.stem_stride": stem_stride})
+        require_at_least(1, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
+        require_share("encoder.described_share", described_share)
         require(len(widths) > 0, "encoder.widths", "one number or more", widths)
         many = f"as many numbers as encoder.widths ({len(widths)})"
         require(len(strides) == len(widths), "encoder.strides", many, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.described = None if described == "none" else Described(described, directions)
-        self.dim = dim + (self.described.width if self.described else 0)
+        self.described_share = described_share
+        self.dim = dim
+        learned = dim if self.described is None else dim - directions
+        require(learned > 0, "encoder.dim", f"above {directions} where pictures are described", dim)
         self.grid = grid
         self.standardise = standardise
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
@@ -87,12 +102,36 @@ class ConvNet(Encoder):
             Residual(inner[i], width, stride=strides[i]) for i, width in enumerate(widths)
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(widths[-1] * grid * grid, dim)
+        self.head = nn.Linear(widths[-1] * grid * grid, learned)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
+        """Find the directions in which the identities differ, where pictures are described.
+
+        Raises:
+            DataError: no identity has two pictures.
+        """
+        if self.described is not None:
+            self.described.begin(inputs, labels, claims)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
-        given, real = values, mask
+        learned = self._learned(values, mask)
+        if self.described is None:
+            return learned
+        learned = l2_normalise(learned.float())
+        # The network is trained as if it were alone: it would lean upon the other part.
+        other = (
+            learned.new_zeros(len(learned), self.described.width)
+            if self.training
+            else self.described(values, mask)
+        )
+        share = self.described_share
+        return torch.cat([(1 - share) ** 0.5 * learned, share**0.5 * other], dim=1)
+
+    def _learned(self, values: Tensor, mask: Tensor | None) -> Tensor:
         x = standardised(values, mask) if self.standardise else values
         x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
@@ -100,16 +139,4 @@ class ConvNet(Encoder):
         for stage in self.stages:
             x, mask = stage(x, mask)
         x = grid_pool(x, mask, (self.grid, self.grid))  # [batch, width, grid, grid]
-        x = self.head(self.dropout(x.flatten(1)))  # [batch, dim]
-        if self.described is None:
-            return x
-        other = x.new_zeros(len(x), self.described.width)
-        if not self.training:
-            other = self.described(given, real)
-        return torch.cat([l2_normalise(x.float()), other], dim=1)
-
-    def begin(
-        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
-    ) -> None:
-        if self.described is not None:
-            self.described.begin(inputs, labels, claims)
+        return self.head(self.dropout(x.flatten(1)))  # [batch, dim]

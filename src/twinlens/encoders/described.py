@@ -8,10 +8,11 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from twinlens.errors import DataError
 from twinlens.functional.descriptors import PLACES, STROKES, places, strokes
 from twinlens.functional.discriminant import discriminant
+from twinlens.functional.distance import l2_normalise
 
 Descriptors = Literal["none", "places", "strokes"]
 _MOST = 8192
@@ -45,29 +46,26 @@ _KINDS = {
 
 
 class Described(nn.Module):
-    """Descriptors -> standardised -> directions -> unit vectors. Nothing is trained by gradient.
-
-    Attributes:
-        width: of the unit vectors.
-    """
+    """Descriptors -> standardised -> directions -> unit vectors. Nothing is trained by gradient."""
 
     mean: Tensor
     deviation: Tensor
-    directions: Tensor
+    map: Tensor
     radius: Tensor
 
     def __init__(self, kind: Descriptors, width: int) -> None:
         """Args:
         kind: "places" or "strokes", see `functional.descriptors`.
-        width: how many directions are kept.
+        width: of the unit vectors.
         """
         super().__init__()
         self._kind = _KINDS[kind]
         count = self._kind.count
-        self.width = width + (self._kind.radius > 0)
+        self.width = width
         self.register_buffer("mean", torch.zeros(count))
         self.register_buffer("deviation", torch.ones(count))
-        self.register_buffer("directions", torch.zeros(count, width))
+        free = width - 1 if self._kind.radius else width
+        self.register_buffer("map", torch.zeros(count, free))
         self.register_buffer("radius", torch.ones(()))
 
     @torch.no_grad()
@@ -79,6 +77,9 @@ class Described(nn.Module):
         Args:
             inputs: (values, mask) of the pictures.
             labels, claims: [n] as of `discriminant`.
+
+        Raises:
+            DataError: no identity has two pictures.
         """
         made: list[Tensor] = []
         while sum(map(len, made)) < min(len(labels), _MOST):
@@ -89,18 +90,24 @@ class Described(nn.Module):
         self.deviation.copy_(deviation + 1e-3 * deviation.mean())
         seen, labels, claims = self._standardised(seen), labels[: len(seen)], claims[: len(seen)]
         seen = seen - seen.mean(0)
-        width = self.directions.shape[1]
-        found = discriminant(seen, labels, claims, width=width, shrink=self._kind.shrink)
-        self.directions.copy_(found)
+        width = self.map.shape[1]
+        try:
+            found = discriminant(seen, labels, claims, width=width, shrink=self._kind.shrink)
+        except ValueError as error:
+            raise DataError(
+                f"encoder.described needs two pictures of an identity. {error} Add pictures, or "
+                'set it to "none".'
+            ) from error
+        self.map.copy_(found)
         length = (seen[labels >= 0] @ found).square().sum(1).mean().sqrt()
         self.radius.copy_(self._kind.radius * length)
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """As of an encoder; -> [batch, width] of length 1."""
-        seen = self._standardised(self._kind.describe(values.float(), mask)) @ self.directions
+        seen = self._standardised(self._kind.describe(values.float(), mask)) @ self.map
         if self._kind.radius:
             seen = torch.cat([seen, self.radius.expand(len(seen), 1)], dim=1)
-        return F.normalize(seen, dim=1)
+        return l2_normalise(seen)
 
     def _standardised(self, seen: Tensor) -> Tensor:
         return ((seen - self.mean) / self.deviation).clamp(-_BOUND, _BOUND)

@@ -79,7 +79,7 @@ def strokes(values: Tensor, mask: Tensor | None) -> Tensor:
     Returns:
         [batch, STROKES].
     """
-    ink = values.mean(1)  # [batch, height, width]
+    ink = values.mean(1).clamp_min(0)  # [batch, height, width]
     across, down = _Axis(ink.sum(1)), _Axis(ink.sum(2))
     total = across.total
     slant = torch.einsum("bhw,bh,bw->b", ink, down.centred, across.centred)

@@ -38,12 +38,12 @@ def discriminant(
     Raises:
         ValueError: no identity has two examples.
     """
+    if not len(labels) or torch.bincount(labels[labels >= 0], minlength=1).max() < 2:
+        raise ValueError("An identity must have two examples. Got none that has.")
     basis = _principal(seen)  # [features, components]
     known = seen @ basis
     middles, counts = _means(known, labels)
     several = (labels >= 0) & (counts[labels.clamp_min(0)] > 1)
-    if not several.any():
-        raise ValueError("an identity must have two examples. Got none that has.")
     within = _covariance(known[several] - middles[labels[several]])
     imitating = (claims >= 0) & (counts[claims.clamp_min(0)] > 0)
     other = (
@@ -74,7 +74,7 @@ def _principal(seen: Tensor) -> Tensor:
 def _means(values: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and number of each identity's examples. -> [identities, width], [identities]."""
     owned = labels >= 0
-    number = int(labels.max()) + 1
+    number = int(labels.max()) + 1  # of identities
     counts = torch.bincount(labels[owned], minlength=number)
     sums = values.new_zeros(number, values.shape[1]).index_add(0, labels[owned], values[owned])
     return sums / counts.clamp_min(1)[:, None], counts
