@@ -38,8 +38,9 @@ GO_ON = ("sampler.examples=5", "train.learning_rate=0.0007")
 """Settings of a training on ORL: more pictures of each person, and smaller steps."""
 QUICK_STEPS = 20
 _NOTE = (
-    "Dropout and views were chosen by the accuracy on fold 2 of LFW; those on ORL by some of its "
-    "people, who train in one repetition and are tested in another."
+    "Dropout, changes of pictures and what is described were chosen by the accuracy on fold 2 of "
+    "LFW; settings on ORL by some of its people, who train in one repetition and are tested in "
+    "another."
 )
 SIDE = 64
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
@@ -19,7 +20,7 @@ from drawings import write_glyphs
 from settings import SMALL
 from stopping import StopAt
 from twinlens.bundle import CONFIG, WEIGHTS, Bundle
-from twinlens.config import Config, load_config
+from twinlens.config import Config, changed, load_config
 from twinlens.errors import BundleError, ConfigError, DataError, TrainingError
 from twinlens.fit import fit
 from twinlens.training.history import LOG, Progress, read_log
@@ -122,6 +123,11 @@ def test_groups_stay_whole(tmp_path: Path) -> None:
         (labels_table, ["loss=contrastive", "comparator=learned"], "leave it as it began"),
         (labels_table, ["miner=batch_hard"], "miner must be left out"),
         (labels_table, ["loss=triplet", "miner=all_pairs"], "miner must produce triplets"),
+        (
+            labels_table,
+            ["comparator=euclidean", "encoder.described=places", "encoder.directions=4"],
+            "comparator.name must be cosine",
+        ),
         (pairs_table, ["loss=contrastive", "miner=all_pairs"], "miner must be left out"),
         (pairs_table, ["loss=contrastive", "sampler=identities"], "sampler"),
     ],
@@ -145,6 +151,26 @@ def test_one_class_and_nothing_at_all_are_refused(tmp_path: Path) -> None:
         fit(tmp_path / "empty", tmp_path / "model", config=settings())
     with pytest.raises(DataError, match="must exist"):
         fit(tmp_path / "nowhere", tmp_path / "model", config=settings())
+
+
+@pytest.mark.parametrize("kind", ["places", "strokes"])
+def test_what_is_described_is_saved_with_the_model(glyphs: Path, tmp_path: Path, kind: str) -> None:
+    own = settings("encoder.dim=12", f"encoder.described={kind}", "encoder.directions=4")
+    made = fit(glyphs, tmp_path / "model", config=own)
+    loaded = Bundle.load(tmp_path / "model")
+    assert loaded.fingerprint == made.fingerprint
+    pictures = [str(path) for path in sorted(glyphs.glob("*/*.png"))[:5]]
+    embeddings = loaded.embed(pictures)
+    np.testing.assert_array_equal(embeddings, made.embed(pictures))
+    lengths = np.square(embeddings[:, 8:]).sum(axis=1)
+    np.testing.assert_allclose(lengths, 0.5, rtol=1e-5)
+    assert embeddings[:, 8:].std(axis=0).max() > 0
+    all_to_train = [f"data.{side}_share=0" for side in ("validation", "calibration", "test")]
+    onwards = fit(glyphs, tmp_path / "onwards", config=changed(own, all_to_train), start=loaded)
+    np.testing.assert_array_equal(  # --start takes it over as it is
+        onwards.siamese.get_buffer("encoder.described.map"),
+        loaded.siamese.get_buffer("encoder.described.map"),
+    )
 
 
 def test_one_example_a_class_trains_but_carries_no_figure(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twinlens import comparators, encoders, losses, miners, modalities
+from twinlens.comparators import Cosine
 from twinlens.config import Config
 from twinlens.data import samplers
 from twinlens.encoders.base import Encoder
@@ -25,11 +26,16 @@ def build_siamese(config: Config) -> Siamese:
     """The network with fresh weights from torch's generator; in evaluation mode.
 
     Raises:
-        ConfigError: a component or setting is unknown.
+        ConfigError: a component or setting is unknown, or comparator and encoder do not fit.
     """
     modality = build_modality(config)
     encoder = _encoder(config, modality)
     comparator = build("comparator", config.comparator, encoder.dim)
+    if encoder.by_cosine and not isinstance(comparator, Cosine):
+        raise ConfigError(
+            "comparator.name must be cosine where encoder.described is set. "
+            f"Got {config.comparator.name}. Change one of both."
+        )
     return Siamese(encoder, comparator, modality).eval()
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twinlens.encoders import ConvNet
+from twinlens.encoders import described as module
 from twinlens.errors import ConfigError, DataError
 from twinlens.testing import broken, check_encoder
 from twinlens.testing.modules import as_if_trained
@@ -207,12 +208,52 @@ def test_the_network_is_trained_without_what_is_described() -> None:
     encoder = described("strokes")
     pictures, _, _ = lines(seed=1)
     made = encoder.train()(pictures)
-    assert made[:, -4 :].abs().max() == 0
-    assert made[:, : -4].abs().min() > 0
+    assert made[:, -4:].abs().max() == 0
+    assert made[:, :-4].abs().min() > 0
 
 
 def test_identities_of_one_picture_each_cannot_tell_what_differs() -> None:
     encoder = network(described="places", directions=4)
     pictures, _, claims = lines(seed=0)
-    with pytest.raises(DataError, match="two pictures of an identity"):
+    with pytest.raises(DataError, match="two examples"):
         encoder.begin(iter([(pictures, None)]), torch.arange(30), claims)
+
+
+def test_pictures_that_are_all_the_same_tell_nothing() -> None:
+    encoder = network(described="places", directions=4)
+    _, labels, claims = lines(seed=0)
+    with pytest.raises(DataError, match="must differ"):
+        encoder.begin(iter([(torch.ones(30, 1, 24, 24), None)]), labels, claims)
+
+
+def test_pairs_without_identities_tell_nothing() -> None:
+    encoder = network(described="strokes", directions=4)
+    pictures, _, claims = lines(seed=0)
+    with pytest.raises(DataError, match="no identities"):
+        encoder.begin(iter([(pictures, None)]), claims, claims)
+
+
+def test_of_many_pictures_some_identities_are_taken_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 11)
+    encoder = network(described="places", directions=4, described_share=0.99)
+    pictures, labels, claims = lines(seed=0)
+    forged = torch.arange(30) % 6 >= 3  # sorted as they come: imitations beside what they imitate
+    labels, claims = labels.where(~forged, claims), labels.where(forged, claims)
+    parts = [(part, None) for part in pictures.split(7)]
+    encoder.begin(iter(parts), labels, claims)
+    assert encoder.described is not None
+    assert encoder.described.map.isfinite().all()
+    assert encoder.described.map.any()
+    again = network(described="places", directions=4, described_share=0.99)
+    again.begin(iter([(pictures, None)]), labels, claims)
+    assert again.described is not None
+    torch.testing.assert_close(again.described.map, encoder.described.map)
+
+
+def test_a_described_network_can_be_exported_for_any_batch() -> None:
+    encoder = described("strokes")
+    pictures, _, _ = lines(seed=1)
+    batch = torch.export.Dim("batch", min=2, max=64)
+    program = torch.export.export(encoder, (pictures,), dynamic_shapes={"values": {0: batch}})
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(pictures[:9]), encoder(pictures[:9]))

@@ -46,6 +46,26 @@ def test_imitations_tell_what_matters() -> None:
     assert abs(found[2, 0]) / found.norm() > 0.9
 
 
+def test_one_imitation_does_not_decide() -> None:
+    seen, labels = people()
+    forged = seen[:1] + torch.tensor([0.0, 0.0, 3.0, 0.0, 0.0])
+    found = discriminant(
+        torch.cat([seen, forged]),
+        torch.cat([labels, torch.tensor([-1])]),
+        torch.cat([torch.full_like(labels, -1), labels[:1]]),
+        width=2,
+        shrink=0.1,
+    )
+    first = found[:, 0] / found[:, 0].norm()
+    assert abs(first[0]) > 0.9
+
+
+def test_nobody_may_be_known_of_whom_is_imitated() -> None:
+    labels, claims = torch.tensor([0, 0, 1, 1, -1]), torch.tensor([-1, -1, -1, -1, 7])
+    seen = torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
+    assert discriminant(seen, labels, claims, width=1, shrink=0.1).isfinite().all()
+
+
 def test_a_direction_counts_by_how_much_identities_differ_in_it() -> None:
     # One feature, so that all is known in closed form: inside identities the variance is w, in all
     # of them t; the map is sqrt(λ / (1 + λ) / w) with λ = t / w.

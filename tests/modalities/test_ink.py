@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from twinlens.errors import DataError
-from twinlens.modalities.ink import crop_ink
+from twinlens.modalities.decode import Crop, to_array
+from twinlens.modalities.ink import centre_ink, crop_ink
 
 
 def page(*, paper: int = 255, ink: int = 0, at: tuple[int, int] = (30, 20)) -> Image.Image:
@@ -51,3 +52,26 @@ def test_paper_grain_is_no_ink() -> None:
     grain = np.random.default_rng(0).integers(236, 245, (60, 90)).astype(np.uint8)
     with pytest.raises(DataError, match="blank"):
         crop_ink(Image.fromarray(grain))
+
+
+@pytest.mark.parametrize("at", [(10, 10), (40, 30)])
+def test_ink_lies_in_the_middle_of_a_page_of_the_same_size(at: tuple[int, int]) -> None:
+    whole, ink = centre_ink(page(at=at)), crop_ink(page(at=at))
+    assert whole.size == page().size
+    left, top = (whole.width - ink.width) // 2, (whole.height - ink.height) // 2
+    inside = whole.crop((left, top, left + ink.width, top + ink.height))
+    np.testing.assert_array_equal(np.asarray(inside), np.asarray(ink))
+    assert np.asarray(whole, int).sum() - np.asarray(ink, int).sum() == 255 * (
+        whole.width * whole.height - ink.width * ink.height
+    )
+
+
+def test_large_and_small_writing_stay_apart_on_their_pages() -> None:
+    def width_of(crop: Crop, share: float) -> int:
+        whole = Image.new("L", (200, 100), 250)
+        whole.paste(20, (10, 40, 10 + int(180 * share), 45))
+        made = to_array(whole, size=50, width=100, channels=1, fit="pad", max_side=256, crop=crop)
+        return int((made[0] < 128).any(axis=0).sum())
+
+    assert width_of("page", 1.0) == pytest.approx(2 * width_of("page", 0.5), abs=2)
+    assert width_of("ink", 1.0) == pytest.approx(width_of("ink", 0.5), abs=2)

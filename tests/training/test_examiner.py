@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from drawings import glyph
@@ -17,26 +18,28 @@ from twinlens.types import Batch, IntArray
 class Drawings:
     """Identities of four drawings, made when asked for; counts how many were."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 10_000) -> None:
         self.asked = 0
-        self.shapes = [(1, 16, 16)] * 10_000
+        self.shapes = [(1, 16, 16)] * count
 
     def gather(self, positions: IntArray) -> Batch:
         self.asked += len(positions)
         return Batch(np.stack([glyph(int(i) // 4, int(i) % 4, 16)[None] for i in positions]))
 
 
-def network() -> Siamese:
+def network(*own: str) -> Siamese:
     torch.manual_seed(0)
     settings = ["modality.size=16", "encoder.widths=[4,8]", "encoder.strides=[1,2]",
                 "encoder.dim=8"]  # fmt: skip
-    return build_siamese(load_config(None, settings))
+    return build_siamese(load_config(None, [*settings, *own]))
 
 
-def test_a_collapsed_network_is_told_while_there_is_time() -> None:
+@pytest.mark.parametrize("own", [(), ("encoder.described=places", "encoder.directions=3")])
+def test_a_collapsed_network_is_told_while_there_is_time(own: tuple[str, ...]) -> None:
     train, unseen, store = labelled_dataset([4] * 10), labelled_dataset([4] * 6), Drawings()
     examine = Examiner.of(train, store, unseen, store)
-    flat = network()
+    flat = network(*own)
+    flat.begin(Drawings(40), train.labels(), train.claims())
     with torch.no_grad():
         flat.encoder.get_parameter("head.weight").zero_()
     assert "collapse" in {finding.code for finding in examine(flat, [])}

@@ -23,11 +23,16 @@ class Encoder(nn.Module, ABC):
         axes: how many axes of input it can take: 1 = series, 2 = pictures.
         reads_tokens: whether it takes the numbers of tokens themselves, [batch, 1, time], and not
             the vectors that a modality lifts them to.
+        learned: which numbers of an embedding training changes; all, but where a part is told by
+            formulas.
+        by_cosine: whether embeddings mean something only where they are compared by their cosine.
         neutral: settings that came after models had been saved, at the value that changes nothing.
             A fingerprint leaves them out there, so that those models keep theirs.
     """
 
     dim: int
+    learned: slice = slice(None)
+    by_cosine: bool = False
     neutral: ClassVar[Mapping[str, Setting]] = {}
     axes: ClassVar[tuple[int, ...]] = (2,)
     reads_tokens: ClassVar[bool] = False

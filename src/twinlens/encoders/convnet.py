@@ -68,12 +68,13 @@ class ConvNet(Encoder):
             the colour and the strength of the light hardly count (instance normalisation).
         described: what a second part of the embedding tells, by formulas instead of training:
             "places" = edges and lines, and where they are, for faces and things; "strokes" =
-            measures of a drawing, as its size, slant and how its lines run, for signatures; "none"
-            = there is no such part. See `functional.descriptors`. Of few identities it often knows
-            as much as the network, and of other pairs.
+            measures of a drawing on paper, as its size, slant and how its lines run, for
+            signatures; "none" = there is no such part. Of few identities it often knows as much
+            as the network, and of other pairs. Needs comparator.name = "cosine".
         directions: numbers of `dim` that this part takes: those in which identities differ most,
             and for "strokes" one that holds their distance.
-        described_share: share of the cosine of two embeddings that is its own.
+        described_share: share of the cosine of two embeddings that is its own, before several
+            views of a picture are averaged.
 
         Raises:
             ConfigError: a setting is out of range, or there are not as many strides as widths.
@@ -81,7 +82,7 @@ class ConvNet(Encoder):
         super().__init__()
         require_at_least(1, {"encoder.dim": dim, "encoder.widths": widths, "encoder.grid": grid})
         require_at_least(1, {"encoder.strides": strides, "encoder.stem_stride": stem_stride})
-        require_at_least(1, {"encoder.directions": directions})
+        require_at_least(2, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
         require_share("encoder.described_share", described_share)
         require(len(widths) > 0, "encoder.widths", "one number or more", widths)
@@ -93,6 +94,7 @@ class ConvNet(Encoder):
         self.described_share = described_share
         self.dim = dim
         learned = dim if self.described is None else dim - directions
+        self.learned, self.by_cosine = slice(learned), self.described is not None
         require(learned > 0, "encoder.dim", f"above {directions} where pictures are described", dim)
         self.grid = grid
         self.standardise = standardise
@@ -111,7 +113,7 @@ class ConvNet(Encoder):
         """Find the directions in which the identities differ, where pictures are described.
 
         Raises:
-            DataError: no identity has two pictures.
+            DataError: no identity has two pictures, or all pictures are the same.
         """
         if self.described is not None:
             self.described.begin(inputs, labels, claims)
@@ -122,12 +124,9 @@ class ConvNet(Encoder):
         if self.described is None:
             return learned
         learned = l2_normalise(learned.float())
-        # The network is trained as if it were alone: it would lean upon the other part.
-        other = (
-            learned.new_zeros(len(learned), self.described.width)
-            if self.training
-            else self.described(values, mask)
-        )
+        if self.training:  # as if it were alone: it would lean upon the other part
+            return torch.cat([learned, learned.new_zeros(len(learned), self.described.width)], 1)
+        other = self.described(values, mask)
         share = self.described_share
         return torch.cat([(1 - share) ** 0.5 * learned, share**0.5 * other], dim=1)
 

@@ -16,9 +16,17 @@ from twinlens.functional.distance import l2_normalise
 
 Descriptors = Literal["none", "places", "strokes"]
 _MOST = 8192
-"""Pictures that the directions are found from."""
+"""Pictures, about, that the directions are found from: half a GB while it lasts."""
+_FLAT = 1e-6
+"""Deviation of a number that says nothing."""
+_PIXELS = 1 << 16
+"""That are described at once; tens of MB are taken by them."""
 _BOUND = 4.0
 """Deviations that a number counts for at most."""
+_NEEDS = (
+    "encoder.described needs pictures of identities that differ. {} Add pictures, or set it to "
+    '"none".'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +87,63 @@ class Described(nn.Module):
             labels, claims: [n] as of `discriminant`.
 
         Raises:
-            DataError: no identity has two pictures.
+            DataError: no identity has two pictures, or all pictures are the same.
         """
+        chosen = _some_identities(torch.where(labels >= 0, labels, claims))
         made: list[Tensor] = []
-        while sum(map(len, made)) < min(len(labels), _MOST):
-            made.append(self._kind.describe(*next(inputs)))
-        seen = torch.cat(made)
-        deviation, mean = torch.std_mean(seen, dim=0)
+        done = 0
+        for values, mask in inputs:
+            part = chosen[done : done + len(values)]
+            if part.any():
+                made.append(self._describe(values[part], None if mask is None else mask[part]))
+            done += len(values)
+        if not made:
+            raise DataError(_NEEDS.format("Got no identities."))
+        seen, labels, claims = torch.cat(made), labels[chosen], claims[chosen]
+        deviation, mean = torch.std_mean(seen, dim=0, correction=0)
         self.mean.copy_(mean)
-        self.deviation.copy_(deviation + 1e-3 * deviation.mean())
-        seen, labels, claims = self._standardised(seen), labels[: len(seen)], claims[: len(seen)]
-        seen = seen - seen.mean(0)
+        self.deviation.copy_((deviation + 1e-3 * deviation.mean()).clamp_min(_FLAT))
+        seen = self._standardised(seen)
+        seen -= seen.mean(0)
         width = self.map.shape[1]
         try:
             found = discriminant(seen, labels, claims, width=width, shrink=self._kind.shrink)
         except ValueError as error:
-            raise DataError(
-                f"encoder.described needs two pictures of an identity. {error} Add pictures, or "
-                'set it to "none".'
-            ) from error
+            raise DataError(_NEEDS.format(error)) from error
         self.map.copy_(found)
         length = (seen[labels >= 0] @ found).square().sum(1).mean().sqrt()
         self.radius.copy_(self._kind.radius * length)
 
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """As of an encoder; -> [batch, width] of length 1."""
-        seen = self._standardised(self._kind.describe(values.float(), mask)) @ self.map
+        describe = self._kind.describe if torch.compiler.is_exporting() else self._describe
+        seen = self._standardised(describe(values.float(), mask)) @ self.map
         if self._kind.radius:
-            seen = torch.cat([seen, self.radius.expand(len(seen), 1)], dim=1)
+            seen = torch.cat([seen, self.radius.expand(seen.shape[0], 1)], dim=1)
         return l2_normalise(seen)
+
+    def _describe(self, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Few pictures at once: some hundred numbers for each pixel are made on the way."""
+        many = max(1, _PIXELS // (values.shape[2] * values.shape[3]))
+        parts = values.split(many)
+        masks = [None] * len(parts) if mask is None else mask.split(many)
+        return torch.cat([self._kind.describe(*one) for one in zip(parts, masks, strict=True)])
 
     def _standardised(self, seen: Tensor) -> Tensor:
         return ((seen - self.mean) / self.deviation).clamp(-_BOUND, _BOUND)
+
+
+def _some_identities(owners: Tensor) -> Tensor:
+    """All examples of so many identities that there are about `_MOST`; drawn by a fixed seed.
+
+    Args:
+        owners: [n] identity that each is of or imitates; -1 = none, which are not taken.
+
+    Returns:
+        [n] bool.
+    """
+    counts = torch.bincount(owners[owners >= 0])
+    order = torch.randperm(len(counts), generator=torch.Generator().manual_seed(0))
+    taken = torch.zeros(len(counts) + 1, dtype=torch.bool)  # the last is of those of none
+    taken[order[counts[order].cumsum(0) - counts[order] < _MOST]] = True
+    return taken[owners]

@@ -31,7 +31,7 @@ class Lifted(Encoder):
         inner.require_axes(1)
         self.lift = lift
         self.inner = inner
-        self.dim = inner.dim
+        self.dim, self.learned = inner.dim, inner.learned
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.inner(self.lift(values, mask), mask)

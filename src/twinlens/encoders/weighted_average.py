@@ -65,6 +65,7 @@ class WeightedAverage(Encoder):
             self.require_axes(len(shape) - 1)
         self.dim, self.kept = dim, kept
         made = dim - channels if kept else dim
+        self.learned = slice(made)
         require(made > 0, "encoder.dim", f"above {channels} where encoder.kept is not 0", dim)
         before = [nn.Dropout(dropout), nn.Linear(channels, hidden), nn.GELU()] if hidden else []
         self.head = nn.Sequential(*before, nn.Dropout(dropout), nn.Linear(hidden or channels, made))

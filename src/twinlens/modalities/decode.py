@@ -100,8 +100,8 @@ def to_array(
             the picture's own border; "native" keeps the size.
         max_side: bound in pixels on the longer side of "native"; larger ones are reduced.
         width: of the result in pixels, for "stretch" and "pad"; 0 = as its height.
-        crop: "ink" takes the inked part of a page and makes the paper white; "page" keeps the page's
-            size around it; "face" takes the one face; "content" what flat margins enclose.
+        crop: "ink" takes the inked part of a page and makes the paper white; "page" keeps the
+            page's size around it; "face" takes the one face; "content" what flat margins enclose.
 
     Raises:
         DataError: an array is empty, of another shape or type, not finite, or out of range; or

@@ -70,7 +70,8 @@ class Image(Modality):
             size (batches are padded and masked).
         crop: "ink" takes the inked part of a page, as a signature, and makes the paper white;
             "page" does so and lays it in the middle of a page of the same size, so that large and
-            small writing stay apart (pages of one scale are needed); "face" takes the one face, its eyes level (needs the extra `faces`).
+            small writing stay apart (pages of one scale are needed); "face" takes the one face,
+            its eyes level (needs the extra `faces`); "content" what flat margins enclose.
         colour: "auto" takes grey when all of a sample is grey.
         background: what 0 means after normalising: "light" paper is inverted, "dark" is kept,
             a "photo" is centred on mid-grey. "auto" looks at the borders of a sample.

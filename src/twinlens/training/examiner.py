@@ -72,7 +72,7 @@ class Examiner:
         embeddings = embed_store(siamese, self.store, self.positions[:most])
         return Symptoms(
             lines,
-            embeddings,
+            embeddings[:, siamese.encoder.learned],
             self.labels[:most],
             self.class_sizes,
             train_score,
