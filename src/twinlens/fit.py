@@ -251,10 +251,10 @@ def build_trainer(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
-        if start is None:
-            siamese.begin(stores.train, sides.train.labels(), sides.train.claims())
-        else:
+        if start is not None:
             _take_weights(siamese, start)
+        whose = (sides.train.labels(), sides.train.claims())
+        siamese.begin(stores.train, *whose, trained=start is not None)
         sampler = build(
             "sampler", config.sampler, sides.train, siamese.modality.variants, config.seed
         )

@@ -49,18 +49,22 @@ class Siamese(nn.Module):
         mask = torch.from_numpy(batch.mask)
         return values * mask[:, None], mask
 
-    def begin(self, store: Store, labels: IntArray, claims: IntArray) -> None:
+    def begin(
+        self, store: Store, labels: IntArray, claims: IntArray, *, trained: bool = False
+    ) -> None:
         """Let the encoder take up what it can before the first step of a training.
 
         Args:
             store: of the training examples.
             labels, claims: [n] as of a `Dataset`.
+            trained: whether it has weights of another training, which it keeps.
         """
         count = len(store.shapes)
         starts = range(0, count, _AT_ONCE)
         gathered = (store.gather(np.arange(i, min(i + _AT_ONCE, count))) for i in starts)
         whose = (torch.from_numpy(numbers) for numbers in (labels, claims))
-        self.encoder.begin(map(self.tensors, gathered), *whose)
+        take_up = self.encoder.adapt if trained else self.encoder.begin
+        take_up(map(self.tensors, gathered), *whose)
 
     def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalised tensors -> projected embeddings [batch, dim], with gradient."""

@@ -58,6 +58,15 @@ class Encoder(nn.Module, ABC):
             claims: [n] int64, the identity that each imitates; -1 where it does not.
         """
 
+    def adapt(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
+        """Find anew what formulas tell of the data, where a trained model is gone on from.
+
+        Args:
+            inputs, labels, claims: as of `begin`.
+        """
+
     @abstractmethod
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode a batch.

@@ -110,6 +110,11 @@ class ConvNet(Encoder):
     def begin(
         self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
     ) -> None:
+        self.adapt(inputs, labels, claims)
+
+    def adapt(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
         """Find the directions in which the identities differ, where pictures are described.
 
         Raises:
