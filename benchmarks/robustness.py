@@ -2,9 +2,9 @@
 
 People of the first fold of Labeled Faces in the Wild, none of whom the models know: all pairs of
 one person and 50,000 of two, the second picture of each disturbed. One model was trained by the
-preset (`augmented`), one without its light, blur, compression, occlusion, pose and expression
-(`plain`). `eer_ratio_worst`: the largest equal error rate over that of the same pairs undisturbed,
-of all disturbances at moderate strength, for the preset; each has a metric of its own beside it.
+preset (`augmented`), one without its light, blur, compression and occlusion (`plain`).
+`eer_ratio_worst`: the largest equal error rate over that of the same pairs undisturbed, of all
+disturbances at moderate strength, for the preset; each has a metric of its own beside it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ from twinlens.types import FloatArray
 FOLD = 1
 IMPOSTORS = 50_000
 STRENGTHS: tuple[Strength, ...] = ("mild", "moderate", "strong")
-PLAIN = [
-    f"modality.{name}=0"
-    for name in ("light", "blur", "compression", "occlusion", "perspective", "elastic")
-]
+PLAIN = [f"modality.{name}=0" for name in ("light", "blur", "compression", "occlusion")]
 
 
 def run(options: Options) -> Result:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from twinlens.encoders import ConvNet
 from twinlens.encoders import described as module
@@ -26,6 +27,13 @@ def network(channels: int = 1, shape: tuple[int, ...] | None = None, **changed: 
     with torch.no_grad():
         encoder.train()(torch.rand(4, channels, 12, 12))  # running statistics of its own
     return encoder.eval()
+
+
+def padded(picture: torch.Tensor, down: int, right: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A picture in the corner of a larger canvas, and its mask."""
+    sides = (0, right, 0, down)
+    real = torch.ones_like(picture[:, 0], dtype=torch.bool)
+    return nn.functional.pad(picture, sides), nn.functional.pad(real, sides)
 
 
 @pytest.mark.parametrize(
@@ -51,10 +59,7 @@ def test_padding_of_any_size_changes_nothing(
 ) -> None:
     encoder = network(strides=(stride, 2), stem_stride=stride)
     picture = torch.rand(1, 1, height, width)
-    canvas = torch.zeros(1, 1, height + down, width + right)
-    canvas[:, :, :height, :width] = picture
-    mask = torch.zeros(1, height + down, width + right, dtype=torch.bool)
-    mask[:, :height, :width] = True
+    canvas, mask = padded(picture, down, right)
     with torch.no_grad():
         torch.testing.assert_close(encoder(canvas, mask), encoder(picture), atol=1e-5, rtol=1e-4)
 
@@ -186,10 +191,7 @@ def test_padding_changes_nothing_that_is_described(
 ) -> None:
     encoder = described(kind)
     picture = torch.rand(1, 1, height, width)
-    canvas = torch.zeros(1, 1, height + down, width + right)
-    canvas[:, :, :height, :width] = picture
-    mask = torch.zeros(1, height + down, width + right, dtype=torch.bool)
-    mask[:, :height, :width] = True
+    canvas, mask = padded(picture, down, right)
     with torch.no_grad():
         torch.testing.assert_close(encoder(canvas, mask), encoder(picture), atol=1e-4, rtol=1e-3)
 

@@ -86,14 +86,16 @@ def strokes(values: Tensor, mask: Tensor | None) -> Tensor:
     slant = torch.einsum("bhw,bh,bw->b", ink, down.centred, across.centred)
     steps_right, steps_down = _variation(ink, mask)
     wide, high = across.deviation, down.deviation
+    columns = _outline(ink, across, down, COLUMNS)
+    rows = _outline(ink.transpose(1, 2), down, across, ROWS)
     made = [
         torch.stack([wide, high, total, steps_right, steps_down, wide / high], 1).log(),
         torch.stack([slant / (total * wide * high), (total / (wide * high)).sqrt()], 1),
         ((steps_right * steps_down).sqrt() / total).log()[:, None],
-        across.spread(COLUMNS),
-        down.spread(ROWS),
-        *_outline(ink, across, down, COLUMNS),
-        *_outline(ink.transpose(1, 2), down, across, ROWS),
+        columns[0],
+        rows[0],
+        *columns[1:],
+        *rows[1:],
     ]
     thirds = across.parts(THIRDS)  # [batch, THIRDS, width]
     for scale in SCALES:
@@ -152,16 +154,15 @@ class _Axis:
     Attributes:
         mass: [batch, n] ink at each place.
         total: [batch]; never 0.
-        middle, deviation: [batch] in places.
-        centred: [batch, n] places less the middle.
+        deviation: [batch] in places.
+        centred: [batch, n] places less the middle of the ink.
     """
 
     def __init__(self, mass: Tensor) -> None:
         self.mass = mass
         self.total = mass.sum(1).clamp_min(_NOTHING)
         place = torch.arange(mass.shape[1], device=mass.device) + 0.5
-        self.middle = (mass * place).sum(1) / self.total
-        self.centred = place - self.middle[:, None]
+        self.centred = place - ((mass * place).sum(1) / self.total)[:, None]
         variance = (mass * self.centred.square()).sum(1) / self.total
         self.deviation = variance.sqrt().clamp_min(0.5)
         self._share = mass / self.total[:, None]
@@ -174,24 +175,22 @@ class _Axis:
         inside = torch.minimum(self._until[:, None], start + 1 / count) - before.maximum(start)
         return inside.clamp_min(0) / self._share.clamp_min(1e-9)[:, None]
 
-    def spread(self, count: int) -> Tensor:
-        """Middle of each part of the ink, in deviations from that of all. [batch, count]."""
-        place = torch.einsum("bpn,bn->bp", self.parts(count), self.mass * self.centred)
-        return place * count / (self.total * self.deviation)[:, None]
 
+def _outline(ink: Tensor, along: _Axis, over: _Axis, count: int) -> tuple[Tensor, ...]:
+    """Of each part of the ink: its middle along one axis, its middle and spread over the other.
 
-def _outline(ink: Tensor, along: _Axis, over: _Axis, count: int) -> tuple[Tensor, Tensor]:
-    """Middle and spread over one axis, by parts along the other. [batch, over, along] -> 2 of
-    [batch, count].
+    All in deviations of the whole. [batch, over, along] -> 3 of [batch, count].
     """
     parts = along.parts(count)
+    place = torch.einsum("bpn,bn->bp", parts, along.mass * along.centred)
+    place = place * count / (along.total * along.deviation)[:, None]
     mass = torch.einsum("bpn,bn->bp", parts, along.mass).clamp_min(_NOTHING)
     first = torch.einsum("bmn,bm->bn", ink, over.centred)
     second = torch.einsum("bmn,bm->bn", ink, over.centred.square())
     middle = torch.einsum("bpn,bn->bp", parts, first) / mass
     spread = torch.einsum("bpn,bn->bp", parts, second) / mass - middle.square()
     scale = over.deviation[:, None]
-    return middle / scale, spread.clamp_min(0).sqrt() / scale
+    return place, middle / scale, spread.clamp_min(0).sqrt() / scale
 
 
 def _variation(ink: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
