@@ -188,7 +188,8 @@ def _training(evidence: Mapping[str, Any]) -> str:
     facts: Mapping[str, Any] = evidence.get("training", {})
     findings: Sequence[Mapping[str, Any]] = evidence.get("doctor", ())
     lines = [
-        f"{facts['steps']} steps in {facts['seconds']:.0f} s ({facts['precision']}), "
+        f"{facts['steps']} steps in {facts['seconds']:.0f} s ({facts['precision']}, "
+        f"{facts.get('device', 'cpu')}), "
         f"{facts['parameters']:,} parameters."
         if facts
         else "",

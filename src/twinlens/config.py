@@ -75,6 +75,9 @@ class TrainConfig:
         schedule: of the learning rate after that.
         weight_decay: decoupled, on matrices and kernels only (AdamW).
         ema: decay of the exponential moving average of the weights that is saved; 0 = off.
+        device: where it is trained; "auto" = "cuda" where PyTorch finds a GPU, else "cpu". Inputs
+            are changed at random (augmentation) on the processor either way, so both see the same.
+            On a GPU sums may come in another order: two trainings are alike, not equal bit by bit.
         precision: "auto" measures bf16 autocast against float32 and takes the faster.
         validate_every: steps between validations (each also saves a checkpoint).
         patience: validations without improvement before stopping; 0 = never stop early.
@@ -92,6 +95,7 @@ class TrainConfig:
     warmup_steps: int = 100
     schedule: Literal["cosine", "constant"] = "cosine"
     ema: float = 0.995
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     validate_every: int = 250
     patience: int = 0

@@ -41,6 +41,11 @@ class Siamese(nn.Module):
         """Width of an embedding."""
         return self.encoder.dim
 
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers are: inputs are brought there, results back."""
+        return next((tensor.device for _, tensor in self.weights()), torch.device("cpu"))
+
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """A collated batch as what the encoder takes: normalised values, 0 where padded."""
         values = self.modality.normalise(torch.from_numpy(np.ascontiguousarray(batch.values)))
@@ -93,8 +98,9 @@ class Siamese(nn.Module):
             raise DataError(
                 "Every input value must be finite. Got NaN or infinity. Clean the data."
             )
-        embeddings = self.encode(values, mask)
-        looks = [self.encode(view, mask) for view in self.modality.views(values, mask)]
+        views = [values, *self.modality.views(values, mask)]
+        mask = None if mask is None else mask.to(self.device)
+        embeddings, *looks = (self.encode(view.to(self.device), mask) for view in views)
         if looks:
             embeddings = self.comparator.project(torch.stack([embeddings, *looks]).mean(0))
         if not torch.isfinite(embeddings).all():
@@ -102,17 +108,20 @@ class Siamese(nn.Module):
                 "Embeddings must be finite. Got NaN or infinity from finite input: the weights "
                 "are damaged. Train again or restore the model from a copy."
             )
-        return embeddings.numpy()
+        return embeddings.cpu().numpy()
 
     @torch.no_grad()
     def score(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Score embeddings row by row; larger = more alike. [n, dim], [n, dim] -> [n]."""
-        return self.comparator.paired(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+        return self.comparator.paired(*self._brought(a, b)).cpu().numpy()
 
     @torch.no_grad()
     def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Score every row of `a` with every row of `b`. [n, dim], [m, dim] -> [n, m]."""
-        return self.comparator.matrix(torch.from_numpy(a), torch.from_numpy(b)).numpy()
+        return self.comparator.matrix(*self._brought(a, b)).cpu().numpy()
+
+    def _brought(self, *embeddings: FloatArray) -> tuple[Tensor, ...]:
+        return tuple(torch.from_numpy(rows).to(self.device) for rows in embeddings)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Name and tensor of all that the bundle stores, buffers included."""

@@ -72,7 +72,7 @@ class Transformer(Encoder):
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
         x = self.stem(values.transpose(1, 2))  # [batch, time, width]
-        x = x + positions(x.shape[1], x.shape[2]).to(x.dtype)
+        x = x + positions(x.shape[1], x.shape[2]).to(x)
         for block in self.blocks:
             x = block(x, mask)
         x = self.norm(x)

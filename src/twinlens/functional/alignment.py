@@ -28,25 +28,26 @@ def best_path(cost: Tensor) -> Tensor:
     """
     pairs, rows, columns = cost.shape
     length = rows + columns - 1
-    row = torch.arange(rows)[:, None]
-    column = torch.arange(length) - row  # [rows, diagonals]
+    here = cost.device
+    row = torch.arange(rows, device=here)[:, None]
+    column = torch.arange(length, device=here) - row  # [rows, diagonals]
     exists = (column >= 0) & (column < columns)
     index = column.clamp(0, columns - 1).expand(pairs, -1, -1)
     skewed = cost.gather(2, index).masked_fill(~exists, _FAR)  # [pairs, rows, diagonals]
     edge = cost.new_full((pairs, 1), _FAR)
     last = torch.cat([skewed[:, :1, 0], edge.expand(-1, rows - 1)], 1)  # diagonal k - 1
     before = cost.new_full((pairs, rows), _FAR)  # diagonal k - 2
-    ways = torch.zeros(pairs, rows, length, dtype=torch.int8)
+    ways = torch.zeros(pairs, rows, length, dtype=torch.int8, device=here)
     for k in range(1, length):
         both = torch.cat([edge, before[:, :-1]], 1)
         first = torch.cat([edge, last[:, :-1]], 1)
         best, way = torch.stack([both, first, last]).min(0)
         ways[:, :, k] = way
         before, last = last, (skewed[:, :, k] + best).clamp_(max=_FAR)
-    at = torch.full((pairs,), rows - 1)
-    diagonal = torch.full((pairs,), length - 1)
-    every = torch.arange(pairs)
-    path = torch.full((pairs, length), rows * columns)
+    at = torch.full((pairs,), rows - 1, device=here)
+    diagonal = torch.full((pairs,), length - 1, device=here)
+    every = torch.arange(pairs, device=here)
+    path = torch.full((pairs, length), rows * columns, device=here)
     for step in range(length):
         going = diagonal >= 0
         place = at * columns + diagonal - at

@@ -134,11 +134,11 @@ def derivatives(
     smooth = _smoothed(grey, scale)[:, :, ::scale, ::scale] * real
     right, down = (slope * real for slope in _slopes(smooth))
     size = (right.square() + down.square() + _LEAST).sqrt()
-    around = torch.arange(directions) * (2 * math.pi / directions)
+    around = torch.arange(directions, device=grey.device) * (2 * math.pi / directions)
     edges = torch.relu(_times(around.cos(), right) + _times(around.sin(), down))
     edges = edges * (edges / size) ** 3  # few directions share an edge
     (bent_right, twist), (_, bent_down) = _slopes(right), _slopes(down)
-    half = torch.arange(directions // 2) * (2 * math.pi / directions)
+    half = torch.arange(directions // 2, device=grey.device) * (2 * math.pi / directions)
     cos, sin = half.cos(), half.sin()
     bent = (
         _times(cos.square(), bent_right)

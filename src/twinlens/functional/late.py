@@ -98,7 +98,7 @@ def of_like_size(
     if len(a) <= 1:
         return made(a, b)
     rows = [side.unflatten(1, (steps, -1)) for side in (a, b)]
-    place = torch.arange(1, steps + 1)
+    place = torch.arange(1, steps + 1, device=a.device)
     last = [(row.detach().abs().amax(2) > 0) * place for row in rows]
     extent = torch.maximum(last[0].amax(1), last[1].amax(1)).clamp_min(1)  # [n]
     order = extent.argsort(stable=True)

@@ -47,16 +47,28 @@ def backward_in_chunks(
     found: list[Tensor] = []
     with torch.no_grad():
         for part in parts:
-            states.append(torch.get_rng_state())
+            states.append(_state(values.device))
             found.append(encode(values[part], None if mask is None else mask[part]))
     embeddings = torch.cat(found).requires_grad_()  # [batch, dim]
     value = loss(embeddings)
     value.total.backward()
-    after = torch.get_rng_state()
+    after = _state(values.device)
     assert embeddings.grad is not None  # a loss has a graph, even where it is 0
     for part, state in zip(parts, states, strict=True):
-        torch.set_rng_state(state)
+        _take_state(values.device, state)
         again = encode(values[part], None if mask is None else mask[part])
         again.backward(embeddings.grad[part])
-    torch.set_rng_state(after)
+    _take_state(values.device, after)
     return value
+
+
+def _state(device: torch.device) -> Tensor:
+    """What dropout on this device will draw next."""
+    return torch.get_rng_state() if device.type == "cpu" else torch.cuda.get_rng_state(device)
+
+
+def _take_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cpu":
+        torch.set_rng_state(state)
+    else:
+        torch.cuda.set_rng_state(state, device)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +27,7 @@ from twinlens.training.interrupt import Interrupt
 from twinlens.training.optimisation import (
     WeightAverage,
     build_optimiser,
+    chosen_device,
     faster_precision,
     learning_rate,
 )
@@ -76,8 +78,9 @@ class Trainer:
         data: str = "",
         start: str = "",
     ) -> None:
-        self.siamese = ingredients.siamese
-        self.loss = ingredients.loss
+        self.device = chosen_device(config.train.device)
+        self.siamese = ingredients.siamese.to(self.device)
+        self.loss = ingredients.loss.to(self.device)
         self.miner = ingredients.miner
         self.sampler = ingredients.sampler
         self.store = ingredients.store
@@ -105,7 +108,8 @@ class Trainer:
             KeyboardInterrupt: after Ctrl-C; the state is saved and `resume` goes on.
         """
         self._begin(resume)
-        with torch.random.fork_rng(devices=[]), Interrupt() as interrupt:
+        devices = [] if self.device.type == "cpu" else [self.device]
+        with torch.random.fork_rng(devices=devices), Interrupt() as interrupt:
             while not self._finished():
                 step = self.state.step
                 started = time.perf_counter()
@@ -159,7 +163,8 @@ class Trainer:
         modality = self.siamese.modality
         if draw.variants.any():
             values = modality.vary(values, torch.from_numpy(draw.variants))
-        return modality.augment(values, mask, self.generator), mask
+        values = modality.augment(values, mask, self.generator)
+        return values.to(self.device), None if mask is None else mask.to(self.device)
 
     def _step(self, values: Tensor, mask: Tensor | None, draw: Draw, step: int) -> LossValue:
         """Forward, loss, backward, update."""
@@ -187,7 +192,7 @@ class Trainer:
     def _encode(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """[batch, channels, *axes] -> [batch, dim], in the precision of this run."""
         autocast = self.state.precision == "bfloat16"
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=autocast):
             return self.siamese.encode(values, mask)
 
     def _loss(self, embeddings: Tensor, draw: Draw, step: int) -> LossValue:
@@ -210,13 +215,13 @@ class Trainer:
         """What the loss is told: given pairs or triplets, mined ones, or the labels."""
         if draw.pairs is not None:
             pairs = draw.pairs
-            left, right, same = map(torch.from_numpy, (pairs.left, pairs.right, pairs.same))
-            grade = None if pairs.grade is None else torch.from_numpy(pairs.grade)
+            left, right, same = map(self._there, (pairs.left, pairs.right, pairs.same))
+            grade = None if pairs.grade is None else self._there(pairs.grade)
             return PairIndex(left, right, same, grade)
         if draw.triplets is not None:
             return self._given_triplets(draw)
         assert draw.labels is not None
-        labels = torch.from_numpy(draw.labels)
+        labels = self._there(draw.labels)
         if self.miner is None:
             return labels
         return self.miner(embeddings, labels, self.siamese.comparator, self.generator)
@@ -226,12 +231,15 @@ class Trainer:
         assert draw.triplets is not None
         given = draw.triplets
         anchor, positive, negative = map(
-            torch.from_numpy, (given.anchor, given.positive, given.negative)
+            self._there, (given.anchor, given.positive, given.negative)
         )
         if self.loss.consumes == "triplets":
             return TripletIndex(anchor, positive, negative)
-        same = torch.arange(2 * len(anchor)) < len(anchor)
+        same = torch.arange(2 * len(anchor), device=self.device) < len(anchor)
         return PairIndex(torch.cat([anchor, anchor]), torch.cat([positive, negative]), same)
+
+    def _there(self, numbers: npt.NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(numbers).to(self.device)
 
     def _seed(self, step: int) -> None:
         """Make all randomness of a step a function of (seed, step)."""
@@ -303,7 +311,8 @@ class Trainer:
         return network.eval()
 
     def _result(self) -> Siamese:
-        return (self._current() if self.state.best_score is None else self.best).eval()
+        network = self._current() if self.state.best_score is None else self.best
+        return network.eval().cpu()
 
     def _modules(self) -> dict[str, nn.Module]:
         return {

@@ -88,6 +88,26 @@ class WeightAverage:
         lerp(average, current, weight)
 
 
+def chosen_device(asked: str) -> torch.device:
+    """Where to train. `asked`: "auto", "cpu" or "cuda".
+
+    Raises:
+        TrainingError: there is no such device.
+    """
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(
+            'train.device="cuda" needs a GPU that PyTorch can use. Got none, or a build of PyTorch '
+            'for processors alone. Set train.device="cpu", or install a build with CUDA.'
+        )
+    usable = asked != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda", torch.cuda.current_device()) if usable else torch.device("cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """ "cpu", or what the GPU calls itself."""
+    return "cpu" if device.type == "cpu" else torch.cuda.get_device_name(device)
+
+
 def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> str:
     """Time a forward and backward pass of a copy in both precisions: "float32" or "bfloat16".
 
@@ -103,9 +123,11 @@ def faster_precision(module: nn.Module, values: Tensor, mask: Tensor | None) -> 
 
     def seconds(autocast: bool) -> float:
         start = time.perf_counter()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        with torch.autocast(values.device.type, dtype=torch.bfloat16, enabled=autocast):
             out = probe(values, mask)
         out.float().square().mean().backward()
+        if values.is_cuda:
+            torch.cuda.synchronize()  # its work is only queued until then
         return time.perf_counter() - start
 
     rounds = [(seconds(False), seconds(True)) for _ in range(_ROUNDS)]
