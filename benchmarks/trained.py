@@ -19,7 +19,7 @@ from twinlens.errors import ConfigError
 from twinlens.fit import fit
 
 Figures = dict[str, Any]
-_FACTS = ("seconds", "steps", "parameters", "examples_per_second")
+_FACTS = ("seconds", "steps", "parameters", "examples_per_second", "device")
 ALL_TO_TRAIN = tuple(f"data.{side}_share=0" for side in ("validation", "calibration", "test"))
 """Settings: everyone to train on, nobody to choose by; what is tested is no part of the data."""
 _APART = ("calibration",)
@@ -97,4 +97,9 @@ def _facts(bundle: Bundle) -> Figures:
     facts: Mapping[str, Any] = bundle.evidence["training"]
     seed = bundle.config.seed
     start = {"start": facts["start"]} if facts.get("start") else {}
-    return {"seed": seed, **start, **{key: facts[key] for key in _FACTS}, "commit": commit()}
+    return {
+        "seed": seed,
+        **start,
+        **{key: facts[key] for key in _FACTS if key in facts},
+        "commit": commit(),
+    }
