@@ -2,7 +2,9 @@
 
 * `cedar_eer`: 5 folds of the 55 writers; the mean of the folds' equal error rates. The training
   goes on from a model of all 160 writers of BHSig, whose own figure is among the anchors.
-* `bhsig_hindi_eer`: 100 writers train, the other 60 test; over seeds.
+* `bhsig_hindi_eer`: 100 writers train, the other 60 test; over seeds. Forgeries there are written
+  larger: the height of the ink on its page alone, without a reference, has an area under the curve
+  of 0.74. So a model that sees the ink alone, whatever its size, is among the anchors.
 * `cedar_to_bhsig_hindi_eer`: all of CEDAR trains, those 60 writers of BHSig test.
 
 Pairs of genuine signatures against pairs of a genuine one and its forgery, one threshold for all
@@ -38,8 +40,12 @@ TRAIN_WRITERS = 100
 REFERENCES = (1, 5, 10)
 STEPS = {"cedar": 250, "bhsig": 600, "cedar_to_bhsig": 400}
 _NOTE = (
-    "The preset was chosen on 11 writers of CEDAR that fold 0 trains on, and that other folds test."
+    "The preset was chosen on 11 writers of CEDAR that fold 0 trains on and other folds test, "
+    "and on 30 of the 100 writers of BHSig that train. Forgeries of BHSig are written larger than "
+    "what they imitate, which needs no reference to tell (area under the curve 0.74)."
 )
+INK = ("modality.crop=ink",)
+"""Settings that hide how large somebody writes."""
 GO_ON = ("train.learning_rate=0.001",)
 """Settings of a training that goes on: smaller steps."""
 GOALS = {"cedar": (0.12, 0.06), "bhsig_hindi": (0.11, 0.05), "cedar_to_bhsig_hindi": (0.30, 0.20)}
@@ -58,7 +64,9 @@ def run(options: Options) -> Result:
             for fold in range(1 if options.quick else FOLDS)
         ]),
         "bhsig": ("bhsig_hindi", lambda: [
-            _trained("bhsig", seed, known, unseen, options) for seed in options.seed_range(SEEDS)
+            {**_trained("bhsig", seed, known, unseen, options), "ink": ink["eer_1"]}
+            for ink in [_trained("bhsig", 0, known, unseen, options, ink=True)]
+            for seed in options.seed_range(SEEDS)
         ]),
         "cedar_to_bhsig": ("cedar_to_bhsig_hindi", lambda: [
             _trained("cedar_to_bhsig", seed, cedar, unseen, options)
@@ -106,6 +114,8 @@ def _trained(
     unseen: Dataset,
     options: Options,
     start: Bundle | None = None,
+    *,
+    ink: bool = False,
 ) -> Figures:
     def told(bundle: Bundle) -> Figures:
         return errors(bundle.embed(unseen.refs()), unseen, bundle.siamese)
@@ -114,10 +124,10 @@ def _trained(
         before = {} if start is None else {"before": told(start)["eer_1"]}
         return {**told(bundle), **before}
 
-    config = configuration(part, seed, options)
-    if start is not None:
-        config = changed(config, GO_ON)
-    return train_and_test(f"signatures-{part}-{seed}", known, config, test, options, start)
+    changes = [*(GO_ON if start else ()), *(INK if ink else ())]
+    config = changed(configuration(part, seed, options), changes)
+    name = f"signatures-{part}{'-ink' if ink else ''}-{seed}"
+    return train_and_test(name, known, config, test, options, start)
 
 
 def errors(embeddings: FloatArray, dataset: Dataset, siamese: Siamese) -> Figures:
@@ -144,6 +154,8 @@ def metrics_of(
     if key == "cedar":
         before = float(np.mean([run["before"] for run in runs]))
         trivial = (Anchor(round(before, 3), "model of BHSig alone"), *trivial)
+    if key == "bhsig_hindi":
+        trivial = (Anchor(round(runs[0]["ink"], 3), "the ink whatever its size, 1 seed"), *trivial)
     made: list[Metric] = []
     rate: dict[str, Any] = {"unit": "rate", "direction": "lower"}
     one = [run["eer_1"] for run in runs]

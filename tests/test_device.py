@@ -1,0 +1,128 @@
+"""All of a network works where its weights are.
+
+Here there need be no GPU: PyTorch's "meta" device has shapes without numbers, and refuses to mix
+them with those of the processor, as a GPU does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from drawings import write_glyphs
+from twinlens.bundle import Bundle
+from twinlens.comparators.base import Comparator
+from twinlens.config import load_config
+from twinlens.encoders.base import Encoder
+from twinlens.errors import TrainingError
+from twinlens.fit import fit
+from twinlens.registry import Component, Setting, build, names
+from twinlens.training.optimisation import chosen_device
+
+ON_PICTURES: list[tuple[str, dict[str, Setting]]] = [
+    ("convnet", {}),
+    ("convnet", {"described": "places", "dim": 192}),
+    ("convnet", {"described": "strokes", "dim": 192}),
+    ("mlp", {}),
+    ("recurrent", {}),
+]
+ON_SERIES = ("convseries", "mlp", "recurrent", "stepwise", "transformer", "weighed",
+             "weighted_average")  # fmt: skip
+BY_VALUES = ("matches", "maxsim")
+"""Comparators that sort rows by how long they are, which shapes do not tell."""
+
+
+@pytest.mark.parametrize(("name", "settings"), ON_PICTURES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_pictures_are_encoded_there(name: str, settings: dict[str, Setting], masked: bool) -> None:
+    size = (24, 17)
+    encoder: Encoder = build(
+        "encoder", Component(name, settings), 1, None if masked else (1, *size)
+    )
+    _require_there(encoder, size, masked)
+
+
+@pytest.mark.parametrize("name", ON_SERIES)
+@pytest.mark.parametrize("masked", [False, True])
+def test_series_are_encoded_there(name: str, masked: bool) -> None:
+    _require_there(
+        build("encoder", Component(name), 3, None if masked else (3, 24)), (24,), masked, channels=3
+    )
+
+
+def _require_there(
+    encoder: Encoder, size: tuple[int, ...], masked: bool, *, channels: int = 1
+) -> None:
+    values = torch.rand(4, channels, *size, device="meta")
+    mask = torch.ones(4, *size, dtype=torch.bool, device="meta") if masked else None
+    assert encoder.train().to("meta")(values, mask).is_meta
+
+
+@pytest.mark.parametrize("name", [name for name in names("comparator") if name not in BY_VALUES])
+def test_embeddings_are_compared_there(name: str) -> None:
+    comparator: Comparator = build("comparator", Component(name), 64)
+    comparator = comparator.to("meta")
+    a, b = (comparator.project(torch.rand(n, 64, device="meta")) for n in (3, 5))
+    assert comparator.paired(a, b[:3]).is_meta
+    assert comparator.matrix(a, b).shape == (3, 5)
+
+
+def test_a_layer_that_forgets_where_it_is_would_be_noticed() -> None:
+    class Forgetful(nn.Module):
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            return values + torch.arange(values.shape[-1])
+
+    with pytest.raises(RuntimeError, match="device"):
+        Forgetful()(torch.rand(2, 3, device="meta"))
+
+
+def test_the_device_is_what_is_asked_for_and_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert chosen_device("auto") == chosen_device("cpu") == torch.device("cpu")
+    with pytest.raises(TrainingError, match=r"needs a GPU.*Got none.*Set train\.device"):
+        chosen_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    assert chosen_device("auto") == chosen_device("cuda") == torch.device("cuda", 1)
+    assert chosen_device("cpu") == torch.device("cpu")
+
+
+def test_the_model_says_where_it_was_trained(tmp_path: Path) -> None:
+    bundle = _trained(tmp_path, "cpu")
+    assert bundle.evidence["training"]["device"] == "cpu"
+    assert "(float32, cpu)" in (tmp_path / "cpu" / "card.md").read_text()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_training_on_a_gpu_is_that_on_the_processor_but_for_rounding(tmp_path: Path) -> None:
+    bundles = [_trained(tmp_path, device) for device in ("cpu", "cuda")]
+    refs = sorted(map(str, (tmp_path / "data").rglob("*.png")))
+    found = [bundle.embed(refs) for bundle in bundles]
+    np.testing.assert_allclose(found[0], found[1], atol=0.05)
+    bundles[1].siamese.to("cuda")
+    np.testing.assert_allclose(bundles[1].embed(refs), found[1], atol=1e-3)
+
+
+def _trained(folder: Path, device: str) -> Bundle:
+    data = folder / "data"
+    if not data.exists():
+        write_glyphs(data, identities=6, examples=4)
+    config = load_config(
+        None,
+        [
+            "modality.size=16",
+            "encoder.widths=[4, 8]",
+            "encoder.strides=[1, 2]",
+            "encoder.dim=8",
+            "train.steps=4",
+            "train.precision=float32",
+            "data.calibration_share=0",
+            "data.test_share=0",
+            f"train.device={device}",
+        ],
+    )
+    return fit(data, folder / device, config=config)
