@@ -290,7 +290,7 @@ def test_a_preset_is_overruled_by_the_file_and_both_by_overrides(tmp_path: Path)
     path.write_text("[modality]\nwidth = 96\nsize = 48\n")
     config = load_config(path, ["modality.size=40"], preset="signatures")
     settings = config.modality.settings
-    assert (settings["crop"], settings["width"], settings["size"]) == ("ink", 96, 40)
+    assert (settings["crop"], settings["width"], settings["size"]) == ("page", 96, 40)
 
 
 @pytest.mark.parametrize("name", presets.names())
