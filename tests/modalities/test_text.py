@@ -33,7 +33,13 @@ def text_modality(**settings: object) -> Text:
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"level": "word"}, {"token_dropout": 0.3, "typos": 0.3, "crop": 1.0}]
+    "settings",
+    [
+        {},
+        {"level": "word"},
+        {"token_dropout": 0.3, "typos": 0.3, "crop": 1.0},
+        {"level": "word", "letters": 300, "typos": 0.3},
+    ],
 )
 def test_the_contract(settings: dict[str, str | float]) -> None:
     assert [str(result) for result in broken(check_component("modality", "text", settings))] == []
@@ -45,6 +51,11 @@ def test_many_texts_at_once_are_prepared_as_one_by_one(level: str) -> None:
     texts = [*TEXTS, "a", "x" * 300]
     for found, text in zip(modality.prepare_all(texts), texts, strict=True):
         np.testing.assert_array_equal(found, modality.prepare(text))
+    with_letters = text_modality(level=level, max_tokens=5, prompt="query: ", letters=99)
+    for found, text in zip(with_letters.prepare_all(texts), texts, strict=True):
+        few = modality.prepare(text)
+        np.testing.assert_array_equal(found[:, : few.shape[1]], few)
+        assert found.shape[1] > few.shape[1]
     with pytest.raises(DataError, match="must be a str"):
         modality.prepare_all(["a", 3])
 
@@ -150,6 +161,7 @@ def test_a_file_that_is_no_tokeniser_is_refused(tmp_path: Path) -> None:
         ({"token_dropout": 1.0}, r"modality\.token_dropout"),
         ({"typos": -0.1}, r"modality\.typos"),
         ({"crop": 1.5}, r"modality\.crop"),
+        ({"letters": -1}, r"modality\.letters"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, object], says: str) -> None:
@@ -229,6 +241,33 @@ def test_an_unknown_word_counts_next_to_nothing() -> None:
         for text in ("sing", "warble")
     )
     assert unknown < 0.05 < known
+
+
+def test_an_unknown_word_is_told_by_its_letters() -> None:
+    texts = ["I sing", "I shout", "we shout"]
+    table = {**settings_of("modality", "text"), "level": "word", "letters": 4000, "width": 256}
+    modality = Text(**Text.settle(table, texts))  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    lift = modality.lift()
+    batch = modality.collate([modality.prepare(text) for text in texts])
+    lift.begin(iter([(torch.from_numpy(batch.values).float(), None)]))
+
+    def mean(text: str) -> torch.Tensor:
+        vectors = lift(torch.from_numpy(modality.prepare(text)).float()[None])
+        return torch.nn.functional.normalize(vectors.mean(2), dim=1)[0]
+
+    assert modality.tokeniser.numbers("warble") == modality.tokeniser.numbers("quartz")
+    assert mean("warble") @ mean("warbling") > 0.3 > abs(mean("warble") @ mean("quartz"))
+    assert mean("Sing") @ mean("sing") > 0.999
+    numbers = modality.prepare("a" * 100_000)
+    assert numbers.shape[1] <= 21 * modality.max_tokens
+
+
+def test_letters_are_part_of_what_a_model_is_told_by() -> None:
+    without, few, many = (text_modality(letters=count) for count in (0, 50, 60))
+    assert "letters" not in without.preparation  # models trained before there were any
+    assert len({modality.fingerprint() for modality in (without, few, many)}) == 3
+    assert many.vocabulary == len(many.tokeniser) + 60
 
 
 def test_tokens_of_bytes_that_begin_a_word_take_its_vector(tmp_path: Path) -> None:

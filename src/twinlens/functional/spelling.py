@@ -50,6 +50,29 @@ _BUCKETS = 16384
 _LENGTHS = (3, 4, 5)
 
 
+def strings_of(word: str, buckets: int) -> list[int]:
+    """Numbers of a word's strings of letters: of 3, 4 and 5 in a row, its ends marked, and itself.
+
+    A number is a hash of the string, so that words never seen have the numbers of their parts.
+
+    Args:
+        word: whose strings.
+        buckets: numbers are below it.
+
+    Returns:
+        Ascending; as many as there are distinct strings, so two may share a number.
+
+    >>> [number in strings_of("singing", 10_000) for number in strings_of("ing", 10_000)]
+    [False, True, True, False, False, False]
+    """
+    marked = f"<{word}>"
+    strings = {marked}
+    for length in _LENGTHS:
+        strings.update(marked[i : i + length] for i in range(len(marked) - length + 1))
+    # sorted, as a set is in another order in each process
+    return sorted(zlib.crc32(string.encode()) % buckets for string in strings)
+
+
 def spelling_vectors(words: Sequence[str], width: int, rng: np.random.Generator) -> FloatArray:
     """Vectors that are the more alike the more strings of letters two words share.
 
@@ -75,11 +98,5 @@ def spelling_vectors(words: Sequence[str], width: int, rng: np.random.Generator)
     table = rng.normal(size=(_BUCKETS, width)).astype(np.float32)
     vectors = np.empty((len(words), width), np.float32)
     for row, word in enumerate(words):
-        marked = f"<{word}>"
-        strings = {marked}
-        for length in _LENGTHS:
-            strings.update(marked[i : i + length] for i in range(len(marked) - length + 1))
-        # sorted, as a set is in another order in each process, and a sum rounds by its order
-        buckets = sorted(zlib.crc32(string.encode()) % _BUCKETS for string in strings)
-        vectors[row] = table[buckets].sum(0)
+        vectors[row] = table[strings_of(word, _BUCKETS)].sum(0)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -38,6 +38,7 @@ class TokenVectors(Lift):
         vectors: str = "",
         frozen: bool = False,
         spelling: bool = True,
+        strings: int = 0,
     ) -> None:
         """Args:
         vocabulary: tokens, numbered from 1.
@@ -48,12 +49,14 @@ class TokenVectors(Lift):
         vectors: file of word vectors to begin with; "" = none.
         frozen: whether directions, and what tokens count, stay as they begin.
         spelling: whether words that are spelt alike begin alike, in what vectors leave free.
+        strings: how many of the tokens, the last ones, are strings of letters; those of one word
+            count about as much together as the word.
         """
         super().__init__()
         self.width = width
         self._words, self._file, self._spelling = words, vectors, spelling
         self._starts = words if starts is None else starts
-        self._unknown = unknown
+        self._unknown, self._strings = unknown, strings
         start = torch.randn(vocabulary + 1, width)
         start /= start.norm(dim=1, keepdim=True)
         self.directions = nn.Parameter(start, requires_grad=not frozen)
@@ -84,6 +87,8 @@ class TokenVectors(Lift):
         counts = rarity / rarity[1:].mean()
         if self._unknown is not None:
             counts[self._unknown] = 0  # two unknown words need not be the same one
+        if self._strings:
+            counts[-self._strings :] *= _STRING
         self.gains.copy_(counts.clamp_min(_LEAST).log())
         known = self._take_vectors() if self._file else 0
         if self._spelling and known < self.width:
@@ -121,5 +126,7 @@ class TokenVectors(Lift):
         self.directions[numbers, known:] = spelt * (width / self.width) ** 0.5
 
 
+_STRING = 0.2
+"""What a string of letters counts to a word: a word of seven letters has 19, at right angles."""
 _LEAST = 0.02
 """What a token counts at least, at first: one in every text would count nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from twinlens.errors import ConfigError, DataError
-from twinlens.functional.spelling import neighbours
+from twinlens.functional.spelling import neighbours, strings_of
 from twinlens.modalities.base import Array, Modality
 from twinlens.modalities.embedding import TokenVectors
 from twinlens.modalities.tokens import (
@@ -29,6 +30,9 @@ from twinlens.settings import require, require_at_least, require_share
 AUTO = "auto"
 _LOST = 1
 """Number of the token that a lost one becomes: the unknown one, of our own tokenisers."""
+_STRINGS = 20
+"""Strings of letters, for each token that a text may have, that it may have at most."""
+_WORD = re.compile(r"\w+")
 _BYTES = 256
 """Tokens that a tokeniser of bytes has at least."""
 
@@ -56,6 +60,7 @@ class Text(Modality):
         width: int = 64,
         vectors: str = "",
         spelling: bool = True,
+        letters: int = 0,
         frozen: bool = False,
         token_dropout: float = 0.05,
         crop: float = 0.0,
@@ -77,6 +82,10 @@ class Text(Modality):
             while there is room; at level "bpe" those tokens that begin a word take its vector.
         spelling: whether tokens that are spelt alike begin with vectors that are alike, in those
             numbers that `vectors` leaves free: singular and plural, and words with a typo.
+        letters: numbers, beside those of tokens, for strings of letters: all of 3 to 5 in a row
+            in each word, and the word, follow the tokens by the hash of each; 0 = none. So a word
+            that no training text had is told by its parts. For encoders that see no order
+            (weighted_average).
         frozen: whether vectors, and how much each token counts, stay as they begin: for few
             texts, which trained vectors know by heart.
         token_dropout: share of tokens that training makes unknown.
@@ -86,6 +95,7 @@ class Text(Modality):
         Raises:
             ConfigError: a setting is out of range, or they do not go together.
         """
+        require_at_least(0, {"modality.letters": letters})
         counts = {"modality.max_tokens": max_tokens, "modality.width": width}
         require_at_least(1, {**counts, "modality.vocabulary": vocabulary})
         if level == "bpe":
@@ -95,7 +105,8 @@ class Text(Modality):
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
         self.max_tokens, self.prompt = max_tokens, prompt
         self.width, self.vectors = width, vectors
-        self.spelling, self.frozen = spelling, frozen
+        self.spelling, self.letters, self.frozen = spelling, letters, frozen
+        self.lowercase = lowercase
         self.token_dropout, self.crop, self.typos = token_dropout, crop, typos
         # Until it is settled it can do what needs no tokeniser: tell what it takes, and refuse it.
         self._document = tokenizer if tokenizer == AUTO else _document(tokenizer)
@@ -129,7 +140,10 @@ class Text(Modality):
     @property
     def preparation(self) -> Mapping[str, Setting]:
         digest = hashlib.sha256(self._document.encode()).hexdigest()
-        return {"tokenizer": digest, "max_tokens": self.max_tokens, "prompt": self.prompt}
+        told = {"tokenizer": digest, "max_tokens": self.max_tokens, "prompt": self.prompt}
+        if not self.letters:
+            return told
+        return {**told, "letters": self.letters, "lowercase": self.lowercase}
 
     @property
     def channels(self) -> int:
@@ -155,11 +169,11 @@ class Text(Modality):
 
     @property
     def vocabulary(self) -> int | None:
-        return len(self.tokeniser)
+        return len(self.tokeniser) + self.letters
 
     def lift(self) -> TokenVectors:
         return TokenVectors(
-            len(self.tokeniser),
+            len(self.tokeniser) + self.letters,
             self.width,
             words=self.tokeniser.words(),
             starts=self.tokeniser.starts(),
@@ -167,18 +181,28 @@ class Text(Modality):
             vectors=self.vectors,
             frozen=self.frozen,
             spelling=self.spelling,
+            strings=self.letters,
         )
 
     def load(self, ref: str) -> Any:
         return clean(ref)
 
     def prepare(self, raw: Any) -> Array:
-        return np.array([self.tokeniser.numbers(self._whole(raw), self.max_tokens)], np.int32)
+        return self.prepare_all([raw])[0]
 
     def prepare_all(self, raws: Sequence[Any]) -> list[Array]:
         whole = [self._whole(raw) for raw in raws]
         found = self.tokeniser.numbers_of_all(whole, self.max_tokens)
+        if self.letters:
+            found = [n + self._strings(text) for n, text in zip(found, whole, strict=True)]
         return [np.array([numbers], np.int32) for numbers in found]
+
+    def _strings(self, text: str) -> list[int]:
+        """Numbers of the strings of letters in a text, in the order of its words."""
+        first = len(self.tokeniser) + 1
+        words = _WORD.findall(text.lower() if self.lowercase else text)[: self.max_tokens]
+        found = [first + string for word in words for string in strings_of(word, self.letters)]
+        return found[: _STRINGS * self.max_tokens]
 
     def _whole(self, raw: Any) -> str:
         """A text as the tokeniser sees it."""
@@ -225,7 +249,10 @@ class Text(Modality):
     def _neighbours(self) -> Tensor:
         """[vocabulary + 1, choices] int64: tokens that are spelt nearly as each is."""
         if self._spelt_alike is None:
-            self._spelt_alike = torch.from_numpy(neighbours(self.tokeniser.words()))
+            alike = torch.from_numpy(neighbours(self.tokeniser.words()))
+            strings = torch.arange(len(alike), len(alike) + self.letters)  # each is its own
+            own = strings[:, None].expand(-1, alike.shape[1])
+            self._spelt_alike = torch.cat([alike, own])
         return self._spelt_alike
 
 
