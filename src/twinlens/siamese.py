@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,7 +45,8 @@ class Siamese(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where its numbers are: inputs are brought there, results back."""
-        return next((tensor.device for _, tensor in self.weights()), torch.device("cpu"))
+        tensors = itertools.chain(self.parameters(), self.buffers())
+        return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """A collated batch as what the encoder takes: normalised values, 0 where padded."""
@@ -98,9 +100,10 @@ class Siamese(nn.Module):
             raise DataError(
                 "Every input value must be finite. Got NaN or infinity. Clean the data."
             )
+        device = self.device
         views = [values, *self.modality.views(values, mask)]
-        mask = None if mask is None else mask.to(self.device)
-        embeddings, *looks = (self.encode(view.to(self.device), mask) for view in views)
+        mask = None if mask is None else mask.to(device)
+        embeddings, *looks = (self.encode(view.to(device), mask) for view in views)
         if looks:
             embeddings = self.comparator.project(torch.stack([embeddings, *looks]).mean(0))
         if not torch.isfinite(embeddings).all():
@@ -121,7 +124,8 @@ class Siamese(nn.Module):
         return self.comparator.matrix(*self._brought(a, b)).cpu().numpy()
 
     def _brought(self, *embeddings: FloatArray) -> tuple[Tensor, ...]:
-        return tuple(torch.from_numpy(rows).to(self.device) for rows in embeddings)
+        device = self.device
+        return tuple(torch.from_numpy(rows).to(device) for rows in embeddings)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Name and tensor of all that the bundle stores, buffers included."""

@@ -188,17 +188,22 @@ class Text(Modality):
         return clean(ref)
 
     def prepare(self, raw: Any) -> Array:
-        return self.prepare_all([raw])[0]
+        whole = self._whole(raw)
+        numbers = self.tokeniser.numbers(whole, self.max_tokens)
+        return np.array([numbers + self._strings(whole)], np.int32)
 
     def prepare_all(self, raws: Sequence[Any]) -> list[Array]:
         whole = [self._whole(raw) for raw in raws]
         found = self.tokeniser.numbers_of_all(whole, self.max_tokens)
-        if self.letters:
-            found = [n + self._strings(text) for n, text in zip(found, whole, strict=True)]
-        return [np.array([numbers], np.int32) for numbers in found]
+        return [
+            np.array([numbers + self._strings(text)], np.int32)
+            for numbers, text in zip(found, whole, strict=True)
+        ]
 
     def _strings(self, text: str) -> list[int]:
         """Numbers of the strings of letters in a text, in the order of its words."""
+        if not self.letters:
+            return []
         first = len(self.tokeniser) + 1
         words = _WORD.findall(text.lower() if self.lowercase else text)[: self.max_tokens]
         found = [first + string for word in words for string in strings_of(word, self.letters)]
