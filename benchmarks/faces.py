@@ -58,14 +58,15 @@ def run(options: Options) -> Result:
         folds = FOLDS[:2] if options.quick else FOLDS
         found["lfw"] = [lfw_fold(lfw, fold, options) for fold in folds]
         metrics.append(lfw_metric(found["lfw"], trivial_lfw(lfw)))
-        trained = " and ".join(sorted({run.get("device", "cpu") for run in found["lfw"]}))
-        notes = (_NOTE, f"Models of LFW were trained on: {trained}.")
+        notes = (_NOTE,)
     if options.wants("orl"):
         orl = read_dataset(options.data.unpacked("images/orl_att_faces.zip"))
         start = face_model(read_lfw(options.data.unpacked(LFW)), FOLDS[:1], options)
         repeats = options.seed_range(REPEATS)
         found["orl"] = [orl_repeat(orl, repeat, start, options) for repeat in repeats]
         metrics += orl_metrics(found["orl"], [anchors_orl(orl, r, start) for r in repeats])
+    devices = {run.get("device", "cpu") for runs in found.values() for run in runs}
+    notes = (*notes, f"Trained on: {', '.join(sorted(devices))}.")
     return Result(tuple(metrics), (0,), {"runs": found}, notes)
 
 

@@ -162,6 +162,7 @@ def train_twinlens(task: Task, seed: int, limits: Limits) -> Trace:
         train=replace(
             task.config.train,
             steps=limits.most,
+            device="cpu",  # where the peer is
             log_every=limits.every,
             validate_every=limits.every,
         ),

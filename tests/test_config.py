@@ -21,6 +21,7 @@ from twinlens.config import (
     Config,
     DataConfig,
     TrainConfig,
+    elsewhere,
     from_table,
     load_config,
     resolved,
@@ -301,3 +302,10 @@ def test_every_preset_is_a_configuration_that_differs_from_the_defaults(name: st
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="--preset must be one of .* Did you mean 'faces'"):
         load_config(preset="face")
+
+
+def test_a_machine_that_may_be_another_chooses_its_device_anew() -> None:
+    found = elsewhere(load("train.device=cuda", "train.precision=bfloat16"))
+    assert (found.train.device, found.train.precision) == ("auto", "auto")
+    assert elsewhere(load("train.precision=float32")).train.precision == "float32"
+    assert elsewhere(load("train.steps=7")).train.steps == 7

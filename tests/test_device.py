@@ -1,20 +1,23 @@
 """All of a network works where its weights are.
 
-Here there need be no GPU: PyTorch's "meta" device has shapes without numbers, and refuses to mix
-them with those of the processor, as a GPU does.
+Here there need be no GPU: PyTorch's "meta" device has shapes without numbers, and what would mix
+them with those of the processor, which a GPU refuses, is refused here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from drawings import write_glyphs
-from twinlens.bundle import Bundle
+from twinlens.bundle import Bundle, fingerprint
 from twinlens.comparators.base import Comparator
 from twinlens.config import load_config
 from twinlens.encoders.base import Encoder
@@ -34,6 +37,17 @@ ON_SERIES = ("convseries", "mlp", "recurrent", "stepwise", "transformer", "weigh
              "weighted_average")  # fmt: skip
 BY_VALUES = ("matches", "maxsim")
 """Comparators that sort rows by how long they are, which shapes do not tell."""
+
+
+class OneDevice(TorchDispatchMode):
+    """Refuses what takes tensors of two devices, but for single numbers."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor) and x.ndim]
+        devices = {tensor.device.type for tensor in given}
+        if len(devices) > 1:
+            raise RuntimeError(f"{func} must be given tensors of one device. Got {devices}.")
+        return func(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(("name", "settings"), ON_PICTURES)
@@ -59,7 +73,9 @@ def _require_there(
 ) -> None:
     values = torch.rand(4, channels, *size, device="meta")
     mask = torch.ones(4, *size, dtype=torch.bool, device="meta") if masked else None
-    assert encoder.train().to("meta")(values, mask).is_meta
+    encoder = encoder.train().to("meta")
+    with OneDevice():
+        assert encoder(values, mask).is_meta
 
 
 @pytest.mark.parametrize("name", [name for name in names("comparator") if name not in BY_VALUES])
@@ -67,17 +83,16 @@ def test_embeddings_are_compared_there(name: str) -> None:
     comparator: Comparator = build("comparator", Component(name), 64)
     comparator = comparator.to("meta")
     a, b = (comparator.project(torch.rand(n, 64, device="meta")) for n in (3, 5))
-    assert comparator.paired(a, b[:3]).is_meta
-    assert comparator.matrix(a, b).shape == (3, 5)
+    with OneDevice():
+        assert comparator.paired(a, b[:3]).is_meta
+        assert comparator.matrix(a, b).shape == (3, 5)
 
 
-def test_a_layer_that_forgets_where_it_is_would_be_noticed() -> None:
-    class Forgetful(nn.Module):
-        def forward(self, values: torch.Tensor) -> torch.Tensor:
-            return values + torch.arange(values.shape[-1])
-
-    with pytest.raises(RuntimeError, match="device"):
-        Forgetful()(torch.rand(2, 3, device="meta"))
+def test_what_forgets_where_it_is_would_be_noticed() -> None:
+    there = torch.rand(2, 3, device="meta")
+    assert (there @ torch.rand(3, 2)).is_meta  # PyTorch lets this pass
+    with OneDevice(), pytest.raises(RuntimeError, match=r"one device"):
+        there @ torch.rand(3, 2)
 
 
 def test_the_device_is_what_is_asked_for_and_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,15 +114,23 @@ def test_the_model_says_where_it_was_trained(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_a_training_on_a_gpu_is_that_on_the_processor_but_for_rounding(tmp_path: Path) -> None:
-    bundles = [_trained(tmp_path, device) for device in ("cpu", "cuda")]
+    here, there = (_trained(tmp_path, device) for device in ("cpu", "cuda"))
     refs = sorted(map(str, (tmp_path / "data").rglob("*.png")))
-    found = [bundle.embed(refs) for bundle in bundles]
-    np.testing.assert_allclose(found[0], found[1], atol=0.05)
-    bundles[1].siamese.to("cuda")
-    np.testing.assert_allclose(bundles[1].embed(refs), found[1], atol=1e-3)
+    found = there.embed(refs)
+    np.testing.assert_allclose(here.embed(refs), found, atol=0.05)
+    there.siamese.to("cuda")
+    np.testing.assert_allclose(there.embed(refs), found, atol=1e-3)
+    assert fingerprint(there.siamese, there.config) == there.fingerprint
 
 
-def _trained(folder: Path, device: str) -> Bundle:
+def test_that_training_changes_more_than_rounding_does(tmp_path: Path) -> None:
+    trained = _trained(tmp_path, "cpu")
+    still = _trained(tmp_path, "cpu", "train.learning_rate=1e-9")
+    refs = sorted(map(str, (tmp_path / "data").rglob("*.png")))
+    assert np.abs(trained.embed(refs) - still.embed(refs)).max() > 0.2
+
+
+def _trained(folder: Path, device: str, *changes: str) -> Bundle:
     data = folder / "data"
     if not data.exists():
         write_glyphs(data, identities=6, examples=4)
@@ -118,11 +141,15 @@ def _trained(folder: Path, device: str) -> Bundle:
             "encoder.widths=[4, 8]",
             "encoder.strides=[1, 2]",
             "encoder.dim=8",
-            "train.steps=4",
+            "train.steps=12",
+            "train.warmup_steps=1",
+            "train.learning_rate=0.01",
+            "train.ema=0",
             "train.precision=float32",
             "data.calibration_share=0",
             "data.test_share=0",
             f"train.device={device}",
+            *changes,
         ],
     )
-    return fit(data, folder / device, config=config)
+    return fit(data, folder / device, config=config, overwrite=True)

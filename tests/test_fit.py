@@ -24,6 +24,7 @@ from twinlens.config import Config, changed, load_config
 from twinlens.errors import BundleError, ConfigError, DataError, TrainingError
 from twinlens.fit import fit
 from twinlens.training.history import LOG, Progress, read_log
+from twinlens.training.optimisation import chosen_device
 
 
 def settings(*more: str) -> Config:
@@ -93,6 +94,7 @@ def test_the_configuration_of_a_model_leaves_nothing_to_guess(model: Path, bundl
     assert bundle.config.sampler.name == "identities"
     assert bundle.config.miner.name == "none"
     assert bundle.config.train.precision == "float32"
+    assert bundle.config.train.device == chosen_device("auto").type
     assert bundle.config.modality.settings["background"] == "light"
 
 

@@ -329,7 +329,7 @@ def _part(kind: Kind, component: Component, tensors: Mapping[str, Tensor]) -> st
     digest = hashlib.sha256(_json([component.name, settings, source]))
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().numpy().tobytes())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -77,7 +77,8 @@ class TrainConfig:
         ema: decay of the exponential moving average of the weights that is saved; 0 = off.
         device: where it is trained; "auto" = "cuda" where PyTorch finds a GPU, else "cpu". Inputs
             are changed at random (augmentation) on the processor either way, so both see the same.
-            On a GPU sums may come in another order: two trainings are alike, not equal bit by bit.
+            On a GPU sums may come in another order, and convolutions may round to TF32: two
+            trainings are alike, not equal bit by bit.
         precision: "auto" measures bf16 autocast against float32 and takes the faster.
         validate_every: steps between validations (each also saves a checkpoint).
         patience: validations without improvement before stopping; 0 = never stop early.
@@ -213,6 +214,16 @@ def changed(config: Config, overrides: Sequence[str]) -> Config:
         ConfigError: an unknown key or a value of the wrong type.
     """
     return from_table(_overridden(to_table(config), overrides))
+
+
+def elsewhere(config: Config) -> Config:
+    """The configuration of a model, to train by it on a machine that may be another.
+
+    Its device is chosen anew, and whether bf16 is faster there.
+    """
+    precision = "float32" if config.train.precision == "float32" else "auto"
+    train = dataclasses.replace(config.train, device="auto", precision=precision)
+    return dataclasses.replace(config, train=train)
 
 
 def from_table(table: Mapping[str, Any], *, kinds: Sequence[Kind] = KINDS) -> Config:

@@ -20,7 +20,6 @@ from twinlens.tasks.evaluate import evaluate_dataset, hashes_of
 from twinlens.training.doctor import Finding, diagnose
 from twinlens.training.examiner import Examiner
 from twinlens.training.loop import Trainer
-from twinlens.training.optimisation import device_name
 from twinlens.training.validation import OneShot, embed_store
 from twinlens.types import Store
 
@@ -106,7 +105,7 @@ def _run_facts(trainer: Trainer) -> dict[str, Any]:
         "steps": state.step,
         "seconds": state.seconds,
         "precision": state.precision,
-        "device": device_name(trainer.device),
+        "device": state.device,
         "threads": torch.get_num_threads(),
         "examples_per_second": float(np.median([x.examples_per_second for x in lines])),
         "parameters": sum(p.numel() for p in trainer.siamese.parameters()),

@@ -16,7 +16,7 @@ from twinlens.atomic import write_bytes
 from twinlens.bundle import Bundle, fingerprint
 from twinlens.calibration import Calibration, Cohort
 from twinlens.calibration.normalise import draw_cohort
-from twinlens.config import Config, from_table, resolved, to_table
+from twinlens.config import Config, elsewhere, from_table, resolved, to_table
 from twinlens.data.cache import default_cache_folder, open_store
 from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
@@ -84,16 +84,14 @@ def fit(
         return bundle
     Bundle.require_free(out, overwrite=overwrite)
     if config is None and start is not None and not resume:
-        config = start.config
+        config = elsewhere(start.config)
     config = _begin(folder, config, resume=resume, overwrite=overwrite)
     with workplace(folder, resume=resume):
         run = _prepare(data, config, folder, listener, start, resume=resume)
         siamese = run.trainer.run(resume=resume)
         audit = json.dumps(dataclasses.asdict(run.sides.audit), indent=1)
         write_bytes(out.with_name(out.name + ".audit.json"), f"{audit}\n".encode())
-        config = run.trainer.config
-        train = dataclasses.replace(config.train, precision=run.trainer.state.precision)
-        config = dataclasses.replace(config, train=train)
+        config = run.trainer.resolved
         cohort = _cohort(run, siamese, config)
         calibration, absent = _calibrated(run, siamese, config, cohort)
         bundle = Bundle.save(

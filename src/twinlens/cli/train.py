@@ -12,7 +12,7 @@ from twinlens.bundle import Bundle
 from twinlens.cli import STOPPED
 from twinlens.cli.options import AsJson, ConfigFile, Plugins, Preset, Settings, load_plugins
 from twinlens.cli.progress import TrainingProgress
-from twinlens.config import Config, changed, load_config
+from twinlens.config import Config, changed, elsewhere, load_config
 from twinlens.errors import ConfigError
 from twinlens.fit import fit, work_folder
 from twinlens.self_supervised import fit_copies
@@ -107,7 +107,7 @@ def _config(
         return None
     changes = [*settings, *([] if seed is None else [f"seed={seed}"])]
     if start is not None and path is None and preset is None:
-        return changed(start.config, changes)
+        return changed(elsewhere(start.config), changes)
     return load_config(path, changes, preset=preset)
 
 

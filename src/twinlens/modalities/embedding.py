@@ -19,8 +19,8 @@ class TokenVectors(Lift):
     """A vector for each token: a direction, times how much the token counts.
 
     A token counts at first as its inverse document frequency in the training texts, with a mean of
-    1, so a mean over tokens starts as one that is weighed by rarity and training goes on from
-    there.
+    1 (strings of letters aside), so a mean over tokens starts as one that is weighed by rarity and
+    training goes on from there.
 
     Source:
         Arora, Liang, Ma. A simple but tough-to-beat baseline for sentence embeddings. ICLR 2017
@@ -84,7 +84,7 @@ class TokenVectors(Lift):
             for row in values[:, 0].long():
                 found[row.unique()] += 1
         rarity = ((texts + 1) / (found + 0.5)).log()
-        counts = rarity / rarity[1:].mean()
+        counts = rarity / rarity[1 : len(rarity) - self._strings].mean()
         if self._unknown is not None:
             counts[self._unknown] = 0  # two unknown words need not be the same one
         if self._strings:

@@ -85,7 +85,8 @@ class Text(Modality):
         letters: numbers, beside those of tokens, for strings of letters: all of 3 to 5 in a row
             in each word, and the word, follow the tokens by the hash of each; 0 = none. So a word
             that no training text had is told by its parts. For encoders that see no order
-            (weighted_average).
+            (weighted_average). They follow from the text as it is, so `crop` and `typos` must be
+            0, and `token_dropout` loses each string by itself.
         frozen: whether vectors, and how much each token counts, stay as they begin: for few
             texts, which trained vectors know by heart.
         token_dropout: share of tokens that training makes unknown.
@@ -103,6 +104,12 @@ class Text(Modality):
         require_share("modality.token_dropout", token_dropout)
         require_share("modality.typos", typos)
         require(0 <= crop <= 1, "modality.crop", "between 0 and 1", crop)
+        if letters and (crop or typos):
+            raise ConfigError(
+                "modality.letters goes with neither modality.crop nor modality.typos: the strings "
+                f"of a word would stay. Got letters={letters}, crop={crop}, typos={typos}. "
+                "Set letters=0, or both of them."
+            )
         self.max_tokens, self.prompt = max_tokens, prompt
         self.width, self.vectors = width, vectors
         self.spelling, self.letters, self.frozen = spelling, letters, frozen
@@ -254,10 +261,7 @@ class Text(Modality):
     def _neighbours(self) -> Tensor:
         """[vocabulary + 1, choices] int64: tokens that are spelt nearly as each is."""
         if self._spelt_alike is None:
-            alike = torch.from_numpy(neighbours(self.tokeniser.words()))
-            strings = torch.arange(len(alike), len(alike) + self.letters)  # each is its own
-            own = strings[:, None].expand(-1, alike.shape[1])
-            self._spelt_alike = torch.cat([alike, own])
+            self._spelt_alike = torch.from_numpy(neighbours(self.tokeniser.words()))
         return self._spelt_alike
 
 

@@ -28,7 +28,8 @@ class TrainingState:
         seconds: spent in training so far.
         best_score: best validation score so far, or None.
         best_step: where it was.
-        precision: as measured when the run began.
+        precision: as measured when the run began, or went on elsewhere.
+        device: what it runs on: "cpu", or the name of a GPU.
         data: hash of what is trained on.
         start: fingerprint of the model that the first weights are of; "" = of none.
         run: tells this run from any other.
@@ -39,6 +40,7 @@ class TrainingState:
     best_score: float | None = None
     best_step: int = 0
     precision: str = "float32"
+    device: str = "cpu"
     data: str = ""
     start: str = ""
     run: str = field(default_factory=lambda: uuid4().hex)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from twinlens.training.optimisation import (
     WeightAverage,
     build_optimiser,
     chosen_device,
+    device_name,
     faster_precision,
     learning_rate,
 )
@@ -57,7 +58,8 @@ class Trainer:
     """One training run: the loop, its state and its files.
 
     Every random number is a function of (seed, step). A run that was killed and resumed therefore
-    ends with bit-identical weights on the same machine, unless it is limited by the clock.
+    ends with bit-identical weights on the same processor, unless it is limited by the clock; on a
+    GPU they are the same but for rounding.
 
     Args:
         ingredients: network, loss, miner, sampler, decoded examples, validator.
@@ -99,6 +101,12 @@ class Trainer:
         self.generator = torch.Generator()
         self._group = StepGroup()
         self._warned: set[str] = set()
+
+    @property
+    def resolved(self) -> Config:
+        """The configuration with the device and precision of this run in it, once it has begun."""
+        here = {"device": self.device.type, "precision": self.state.precision}
+        return replace(self.config, train=replace(self.settings, **here))
 
     def run(self, *, resume: bool = False) -> Siamese:
         """Train to the end and return the network that validated best, in evaluation mode.
@@ -148,13 +156,20 @@ class Trainer:
                     "files or labels. Bring the data back, or start anew with --overwrite."
                 )
             self.history = History.resume(self.log, self.state.step)
+            if self.state.device != device_name(self.device):
+                self._settle_here()
             return
         self.log.unlink(missing_ok=True)
+        self._settle_here()
+        self._save()  # from here on a kill loses nothing that was decided
+
+    def _settle_here(self) -> None:
+        """Note where this run is, and find the precision that is faster here."""
+        self.state.device = device_name(self.device)
         self.state.precision = self.settings.precision
         if self.state.precision == "auto":
             values, mask = self._batch(self.sampler.draw(0), 0)
             self.state.precision = faster_precision(self.siamese.encoder, values, mask)
-        self._save()  # from here on a kill loses nothing that was decided
 
     def _batch(self, draw: Draw, step: int) -> tuple[Tensor, Tensor | None]:
         """Decoded, derived and augmented tensors of a draw."""
