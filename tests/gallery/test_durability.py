@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,19 @@ with Gallery.open(folder) as gallery:
     with Gallery.open(tmp_path / "g") as gallery:
         assert contents(gallery) == {*range(400), *range(1000, 1400)}
         assert gallery.verify().problems == ()
+
+
+def test_a_gallery_is_closed_while_another_process_writes(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    gallery = filled(folder, 40)
+    gallery.search(vectors([0]))  # so that there is an index to keep
+    other = sqlite3.connect(gallery.store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    gallery.close()
+    other.execute("ROLLBACK")
+    other.close()
+    with Gallery.open(folder) as gallery:
+        assert len(gallery) == 40
 
 
 def test_threads_share_an_open_gallery(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ beside it, each a state that was whole.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
@@ -130,11 +131,14 @@ class Gallery(AnyGallery):
         """Keep the index, where that saves time, and let go of the file."""
         with self._lock:
             try:
-                # a cache that cannot be kept, as on a full disk, is made again
-                with suppress(WriteError, GalleryError):
-                    self._index.keep()
+                self._keep_index()
             finally:
                 self.store.close()
+
+    def _keep_index(self) -> None:
+        """What cannot be kept, on a full disk or while another process writes, is made again."""
+        with suppress(WriteError, GalleryError, sqlite3.OperationalError):
+            self._index.keep()
 
     def add(self, vectors: Vectors, entries: Sequence[Entry]) -> Added:
         """Enrol a batch: all of it or nothing.
@@ -172,8 +176,7 @@ class Gallery(AnyGallery):
                 self._index.delete_file()  # first, as it must not outlive what it holds
             self._items.clear()
             erased = self.store.erase()
-            with suppress(WriteError, GalleryError):
-                self._index.keep()
+            self._keep_index()
         return Removed(tuple(chosen), erased)
 
     def search(
