@@ -37,8 +37,8 @@ FOLDS = range(1, 8)
 REPEATS = 10
 ORL_TRAIN = 30
 STEPS = {"lfw": 5000, "orl": 200}
-GO_ON = ("sampler.examples=5", "train.learning_rate=0.0007")
-"""Settings of a training on ORL: more pictures of each person, and smaller steps."""
+GO_ON = ("sampler.examples=5", "train.learning_rate=0.0007", "train.device=auto")
+"""Settings of a training on ORL: more pictures of each person, smaller steps, on this machine."""
 QUICK_STEPS = 20
 _NOTE = (
     "Dropout, changes of pictures, what is described, size and steps were chosen by the accuracy "

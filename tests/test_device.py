@@ -17,24 +17,26 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from drawings import write_glyphs
+from settings import SMALL
 from twinlens.bundle import Bundle, fingerprint
 from twinlens.comparators.base import Comparator
 from twinlens.config import load_config
 from twinlens.encoders.base import Encoder
 from twinlens.errors import TrainingError
 from twinlens.fit import fit
-from twinlens.registry import Component, Setting, build, names
+from twinlens.registry import Component, Setting, build, lookup, names
 from twinlens.training.optimisation import chosen_device
 
-ON_PICTURES: list[tuple[str, dict[str, Setting]]] = [
-    ("convnet", {}),
-    ("convnet", {"described": "places", "dim": 192}),
-    ("convnet", {"described": "strokes", "dim": 192}),
-    ("mlp", {}),
-    ("recurrent", {}),
+SIZES = {1: (24,), 2: (24, 17)}
+"""Of the input, by number of axes."""
+DESCRIBED: list[dict[str, Setting]] = [
+    {"described": kind, "dim": 192} for kind in ("places", "strokes")
 ]
-ON_SERIES = ("convseries", "mlp", "recurrent", "stepwise", "transformer", "weighed",
-             "weighted_average")  # fmt: skip
+ENCODERS: list[tuple[str, int, dict[str, Setting]]] = [
+    *((name, axes, {}) for name in names("encoder") if name != "pretrained"  # wants a folder
+      for axes in lookup("encoder", name).axes),
+    *(("convnet", 2, settings) for settings in DESCRIBED),
+]  # fmt: skip
 BY_VALUES = ("matches", "maxsim")
 """Comparators that sort rows by how long they are, which shapes do not tell."""
 
@@ -50,30 +52,17 @@ class OneDevice(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(("name", "settings"), ON_PICTURES)
+@pytest.mark.parametrize(("name", "axes", "settings"), ENCODERS)
 @pytest.mark.parametrize("masked", [False, True])
-def test_pictures_are_encoded_there(name: str, settings: dict[str, Setting], masked: bool) -> None:
-    size = (24, 17)
-    encoder: Encoder = build(
-        "encoder", Component(name, settings), 1, None if masked else (1, *size)
-    )
-    _require_there(encoder, size, masked)
-
-
-@pytest.mark.parametrize("name", ON_SERIES)
-@pytest.mark.parametrize("masked", [False, True])
-def test_series_are_encoded_there(name: str, masked: bool) -> None:
-    _require_there(
-        build("encoder", Component(name), 3, None if masked else (3, 24)), (24,), masked, channels=3
-    )
-
-
-def _require_there(
-    encoder: Encoder, size: tuple[int, ...], masked: bool, *, channels: int = 1
+def test_inputs_are_encoded_there(
+    name: str, axes: int, settings: dict[str, Setting], masked: bool
 ) -> None:
-    values = torch.rand(4, channels, *size, device="meta")
-    mask = torch.ones(4, *size, dtype=torch.bool, device="meta") if masked else None
+    size = SIZES[axes]
+    shape = None if masked else (3, *size)
+    encoder: Encoder = build("encoder", Component(name, settings), 3, shape)
     encoder = encoder.train().to("meta")
+    values = torch.rand(4, 3, *size, device="meta")
+    mask = torch.ones(4, *size, dtype=torch.bool, device="meta") if masked else None
     with OneDevice():
         assert encoder(values, mask).is_meta
 
@@ -133,23 +122,7 @@ def test_that_training_changes_more_than_rounding_does(tmp_path: Path) -> None:
 def _trained(folder: Path, device: str, *changes: str) -> Bundle:
     data = folder / "data"
     if not data.exists():
-        write_glyphs(data, identities=6, examples=4)
-    config = load_config(
-        None,
-        [
-            "modality.size=16",
-            "encoder.widths=[4, 8]",
-            "encoder.strides=[1, 2]",
-            "encoder.dim=8",
-            "train.steps=12",
-            "train.warmup_steps=1",
-            "train.learning_rate=0.01",
-            "train.ema=0",
-            "train.precision=float32",
-            "data.calibration_share=0",
-            "data.test_share=0",
-            f"train.device={device}",
-            *changes,
-        ],
-    )
+        write_glyphs(data, identities=16, examples=4)
+    own = ["train.learning_rate=0.01", "train.ema=0", f"train.device={device}", *changes]
+    config = load_config(None, [*SMALL, *own])
     return fit(data, folder / device, config=config, overwrite=True)
