@@ -30,7 +30,7 @@ from twinlens.training.optimisation import chosen_device
 SIZES = {1: (24,), 2: (24, 17)}
 """Of the input, by number of axes."""
 DESCRIBED: list[dict[str, Setting]] = [
-    {"described": kind, "dim": 192} for kind in ("places", "strokes")
+    {"described": kind, "dim": 192} for kind in ("places", "strokes", "colours")
 ]
 ENCODERS: list[tuple[str, int, dict[str, Setting]]] = [
     *((name, axes, {}) for name in names("encoder") if name != "pretrained"  # wants a folder

@@ -45,6 +45,7 @@ def padded(picture: torch.Tensor, down: int, right: int) -> tuple[torch.Tensor, 
         {"standardise": True},
         {"described": "places", "directions": 3},
         {"described": "strokes", "directions": 3, "described_share": 0.8},
+        {"described": "colours", "directions": 3},
         {"widths": (8, 4, 8), "strides": (2, 1, 3), "grid": 3, "dropout": 0.5},
     ],
 )
@@ -194,6 +195,30 @@ def test_padding_changes_nothing_that_is_described(
     canvas, mask = padded(picture, down, right)
     with torch.no_grad():
         torch.testing.assert_close(encoder(canvas, mask), encoder(picture), atol=1e-4, rtol=1e-3)
+
+
+def stains(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """5 identities of 6 photos: a stain of one colour each, anywhere on a ground of any grey."""
+    torch.manual_seed(seed)
+    own = 4 * torch.rand(5, 3, 1, 1, generator=torch.Generator().manual_seed(0)) - 2
+    labels = torch.arange(5).repeat_interleave(6)
+    photos = (4 * torch.rand(30, 1, 1, 1) - 2).expand(30, 3, 24, 24).clone()
+    for photo, label, (down, right) in zip(photos, labels, torch.randint(12, (30, 2)), strict=True):
+        photo[:, down : down + 12, right : right + 12] = own[label]
+    return photos + 0.2 * torch.randn(30, 3, 24, 24), labels, torch.full((30,), -1)
+
+
+def test_colours_tell_unseen_photos_apart_without_a_step_and_whatever_is_padded() -> None:
+    encoder = network(channels=3, described="colours", directions=4, described_share=0.99)
+    photos, labels, claims = stains(seed=0)
+    encoder.begin(iter([(photos, None)]), labels, claims)
+    photos, _, _ = stains(seed=1)
+    with torch.no_grad():
+        embeddings = encoder.eval()(photos)
+        canvas, mask = padded(photos, 7, 4)
+        torch.testing.assert_close(encoder(canvas, mask), embeddings, atol=1e-4, rtol=1e-3)
+    scores = embeddings @ embeddings.T - 2 * torch.eye(30)
+    assert (labels[scores.argmax(1)] == labels).float().mean() > 0.9
 
 
 def test_a_share_of_the_cosine_is_of_what_is_described() -> None:

@@ -69,7 +69,8 @@ class ConvNet(Encoder):
         described: what a second part of the embedding tells, by formulas instead of training:
             "places" = edges and lines, and where they are, for faces and things; "strokes" =
             measures of a drawing on paper, as its size, slant and how its lines run, for
-            signatures; "none" = there is no such part. Of few identities it often knows as much
+            signatures; "colours" = how much of a photo is of which colour, for things of many
+            colours; "none" = there is no such part. Of few identities it often knows as much
             as the network, and of other pairs. Needs comparator.name = "cosine".
         directions: numbers of `dim` that this part takes: those in which identities differ most,
             and for "strokes" one that holds their distance.

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.errors import DataError
+from twinlens.functional.colours import COLOURS, colours
 from twinlens.functional.descriptors import PLACES, STROKES, places, strokes
 from twinlens.functional.discriminant import discriminant
 from twinlens.functional.distance import l2_normalise
 
-Descriptors = Literal["none", "places", "strokes"]
+Descriptors = Literal["none", "places", "strokes", "colours"]
 _MOST = 8192
 """Pictures, about, that the directions are found from: half a GB while it lasts."""
 _FLAT = 1e-6
@@ -50,6 +51,7 @@ class _Kind:
 _KINDS = {
     "places": _Kind(places, PLACES, shrink=0.2, radius=0.0),
     "strokes": _Kind(strokes, STROKES, shrink=3.0, radius=1.0),
+    "colours": _Kind(colours, COLOURS, shrink=10.0, radius=0.0),
 }
 
 
@@ -63,7 +65,7 @@ class Described(nn.Module):
 
     def __init__(self, kind: Descriptors, width: int) -> None:
         """Args:
-        kind: "places" or "strokes", see `functional.descriptors`.
+        kind: "places", "strokes" or "colours"; see `functional.descriptors`, `functional.colours`.
         width: of the unit vectors.
         """
         super().__init__()

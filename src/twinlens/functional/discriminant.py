@@ -58,11 +58,12 @@ def discriminant(
         other = other + (false - other) * (imitating.sum() / (imitating.sum() + (counts > 0).sum()))
     least = 1e-6 * within.diagonal().mean().clamp_min(1e-12)
     within = within + torch.diag(shrink * within.diagonal() + least)
+    within, other = within.double(), other.double()  # features that hardly vary are far apart
     inverse = torch.linalg.inv(torch.linalg.cholesky(within))
     ratios, directions = torch.linalg.eigh(inverse @ other @ inverse.T)
     ratios, directions = ratios.flip(0)[:width], directions.flip(1)[:, :width]
     weights = (ratios.clamp_min(0) / (1 + ratios.clamp_min(0))).sqrt()
-    found = basis @ (inverse.T @ directions * weights)
+    found = basis @ (inverse.T @ directions * weights).to(basis)
     made = found.new_zeros(seen.shape[1], width)
     made[:, : found.shape[1]] = found
     return made
