@@ -7,10 +7,9 @@ from pathlib import Path
 
 from twinlens.bundle import Bundle
 from twinlens.data.cache import Progress
-from twinlens.data.duplicates import content_hash
-from twinlens.errors import DataError
 from twinlens.gallery import Cipher, Item, Migration, require_in_folder
 from twinlens.tasks.gallery import BATCH, space_of
+from twinlens.tasks.originals import why_lost
 from twinlens.tasks.readable import embed_readable
 
 
@@ -77,7 +76,7 @@ def _brought(migration: Migration, bundle: Bundle, items: list[Item], lost: dict
     by_value = bundle.siamese.modality.by_value
     there: list[Item] = []
     for item in items:
-        why = _changed(item, by_value=by_value)
+        why = why_lost(item, by_value=by_value)
         if why is None:
             there.append(item)
         else:
@@ -89,15 +88,3 @@ def _brought(migration: Migration, bundle: Bundle, items: list[Item], lost: dict
         lost.update(zip((there[place].id for place in broken), part.problems, strict=True))
         start = part.done
     return sum(item.id not in lost for item in there)
-
-
-def _changed(item: Item, *, by_value: bool) -> str | None:
-    """Why an original is not what was enrolled; None when it is."""
-    source = item.entry.source
-    if not source:
-        return "where it came from is not known"
-    try:
-        content = content_hash(source, by_value=by_value)
-    except DataError as error:
-        return str(error)
-    return None if content == item.entry.content else f"{source} holds something else now"

@@ -20,6 +20,7 @@ from twinlens.data.problems import ProblemLog
 from twinlens.data.tables import Row, Table, read_table
 from twinlens.errors import DataError, shortened
 from twinlens.evaluation.ranking import RankingFigures, evaluate_ranking
+from twinlens.gallery import Item
 from twinlens.types import Decision, FloatArray
 
 _COLUMNS = ("question", "candidate")
@@ -37,12 +38,28 @@ class Ranked:
         place: among the given ones, from 0.
         score: larger = better.
         decision: whether it answers; None where the model is not calibrated.
+        item: of the gallery that it was retrieved from; None where it was given.
     """
 
     candidate: Input
     place: int
     score: float
     decision: Decision | None
+    item: Item | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        facts = {"candidate": str(self.candidate), "place": self.place, "score": self.score}
+        if self.decision is not None:
+            facts |= {"probability": self.decision.probability, "decision": self.decision.word}
+        if self.item is not None:
+            entry = self.item.entry
+            facts |= {
+                "id": self.item.id,
+                "identity": entry.identity,
+                "metadata": {**entry.metadata},
+            }
+        return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +85,7 @@ class Ranking:
             "answered": self.answered,
             "why": self.why,
             "model": self.model,
-            "candidates": [
-                {
-                    "candidate": str(ranked.candidate),
-                    "place": ranked.place,
-                    "score": ranked.score,
-                    **(
-                        {}
-                        if ranked.decision is None
-                        else {
-                            "probability": ranked.decision.probability,
-                            "decision": ranked.decision.word,
-                        }
-                    ),
-                }
-                for ranked in self.candidates
-            ],
+            "candidates": [ranked.to_dict() for ranked in self.candidates],
         }
 
 
@@ -111,7 +113,28 @@ def rank(
     """
     if not candidates:
         raise DataError("A question must have a candidate. Got none. Give one or more.")
-    embeddings = bundle.measured(bundle.embed([question, *candidates]))
+    return rank_embedded(bundle, candidates, bundle.embed([question, *candidates]), asked=asked)
+
+
+def rank_embedded(
+    bundle: Bundle,
+    candidates: Sequence[Input],
+    embeddings: FloatArray,
+    *,
+    asked: Question | None = None,
+) -> Ranking:
+    """Rank candidates that are embedded already; see `rank`.
+
+    Args:
+        bundle: the model.
+        candidates: at least one.
+        embeddings: of the question, then of each candidate, [1 + n, dim].
+        asked: how to decide.
+
+    Raises:
+        ConfigError: no such rate was promised.
+    """
+    embeddings = bundle.measured(embeddings)
     scores = bundle.scorer.score(np.repeat(embeddings[:1], len(candidates), axis=0), embeddings[1:])
     return _ranking(bundle, candidates, scores, asked)
 
