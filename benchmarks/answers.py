@@ -29,7 +29,7 @@ from benchmarks.texts import (
 )
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
-from twinlens.config import load_config
+from twinlens.config import Config, load_config
 from twinlens.data.dataset import Dataset
 from twinlens.evaluation.ranking import evaluate_ranking
 from twinlens.types import FloatArray
@@ -60,6 +60,12 @@ def run(options: Options) -> Result:
     return Result(metrics, options.seed_range(max(SEEDS.values())), details)
 
 
+def settings(options: Options, seed: int) -> Config:
+    """Of every data set; a quick run is a short one."""
+    steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
+    return load_config(None, [*ALL_TO_TRAIN, *CHANGES, *steps, f"seed={seed}"], preset=PRESET)
+
+
 def _trained(
     name: str,
     dataset: Dataset,
@@ -67,9 +73,7 @@ def _trained(
     test: Callable[[Bundle], Figures],
     options: Options,
 ) -> Figures:
-    steps = [f"train.steps={QUICK_STEPS}"] if options.quick else []
-    config = load_config(None, [*ALL_TO_TRAIN, *CHANGES, *steps, f"seed={seed}"], preset=PRESET)
-    return train_and_test(f"{name}-{seed}", dataset, config, test, options)
+    return train_and_test(f"{name}-{seed}", dataset, settings(options, seed), test, options)
 
 
 def _wikiqa(options: Options) -> tuple[list[Metric], Figures]:

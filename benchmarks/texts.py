@@ -61,6 +61,13 @@ class TextPairs:
         left, right = (tuple(side[i] for i in places) for side in (self.left, self.right))
         return TextPairs(left, right, self.grade[which])
 
+    def apart_from(self, others: TextPairs) -> TextPairs:
+        """The pairs of which neither text is among the others, in whatever case."""
+        known = {clean(text).lower() for text in (*others.left, *others.right)}
+        new = [known.isdisjoint((clean(a).lower(), clean(b).lower()))
+               for a, b in zip(self.left, self.right, strict=True)]  # fmt: skip
+        return self.chosen(np.array(new, np.bool_))
+
     def scores(self, bundle: Bundle) -> FloatArray:
         """By a trained model. -> [n]."""
         texts = {text: row for row, text in enumerate(dict.fromkeys([*self.left, *self.right]))}

@@ -3,6 +3,8 @@
 For each data set a model is trained on some identities. The others are dealt into two halves, 200
 times anew: thresholds and probabilities are fitted on one half and tried on the other. On LFW the
 seven folds take turns, each with the model that knows the other six; the details tell them apart.
+Of texts, where pairs are given, those without a text that was trained on are tried; what is dealt
+is the sets of pairs that texts connect, a question with all its candidates.
 
 * `fmr_promise_held_<set>`: share of the trials, of those in which a false match rate of 1 % could
   be promised, in which the rate on the other half stayed under it; `..._at_0.1_percent` and
@@ -22,16 +24,17 @@ many new identities and not for all there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from benchmarks import faces, online_signatures, signatures
+from benchmarks import answers, faces, online_signatures, paraphrase, signatures
 from benchmarks.lfw import read_lfw
 from benchmarks.omniglot import CONFIG
 from benchmarks.parts import Part, kept_part
 from benchmarks.record import Metric, Options, Result
+from benchmarks.texts import TextPairs, quora, wikiqa
 from benchmarks.trained import trained_model
 from twinlens.bundle import Bundle
 from twinlens.calibration import OperatingPoint
@@ -77,15 +80,15 @@ class Subject:
     embeddings: FloatArray
     siamese: Siamese
     impostors: Impostors = "all"
-    every: Compared | None = None
-    """All comparisons there are, where each takes so long that it is made but once."""
 
-    def compare(self, identities: Sequence[int], seed: int) -> Compared:
+    @property
+    def units(self) -> int:
+        """Identities."""
+        return len(self.dataset.identities())
+
+    def compare(self, units: Sequence[int], seed: int) -> Compared:
         """All comparisons among some identities."""
-        if self.every is not None:
-            sides = np.isin(self.every.left, identities), np.isin(self.every.right, identities)
-            return self.every.chosen(sides[0] & sides[1])
-        chosen = np.flatnonzero(np.isin(self.dataset.owners(), identities))
+        chosen = np.flatnonzero(np.isin(self.dataset.owners(), units))
         return compare_all(
             self.embeddings[chosen],
             self.dataset.subset(chosen),
@@ -96,9 +99,30 @@ class Subject:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """All comparisons that there are, made once: where each takes long, or pairs are given."""
+
+    model: str
+    every: Compared
+
+    @property
+    def units(self) -> int:
+        """Identities, or connected parts of the given pairs."""
+        return self.every.units
+
+    def compare(self, units: Sequence[int], _seed: int) -> Compared:
+        """All comparisons among some units."""
+        sides = np.isin(self.every.left, units), np.isin(self.every.right, units)
+        return self.every.chosen(sides[0] & sides[1])
+
+
+Tried = Subject | Scored
+
+
 def run(options: Options) -> Result:
     """Trials for every data set."""
-    subjects: dict[str, Callable[[Options], Subject | Sequence[Subject]]] = {
+    subjects: dict[str, Callable[[Options], Tried | Sequence[Tried]]] = {
         "omniglot": omniglot,
         "lfw": lfw_people,
         "orl": orl_people,
@@ -106,6 +130,8 @@ def run(options: Options) -> Result:
         "bhsig_strangers": lambda options: writers(options, "strangers"),
         "svc2004_forgeries": lambda options: pens(options, "imitations"),
         "svc2004_strangers": lambda options: pens(options, "strangers"),
+        "quora": paraphrases,
+        "wikiqa": answered,
     }
     parts = {
         name: tried(name, make(options), options)
@@ -120,9 +146,9 @@ def run(options: Options) -> Result:
     return Result(tuple(metrics), (0,), details)
 
 
-def tried(name: str, subjects: Subject | Sequence[Subject], options: Options) -> Part:
+def tried(name: str, subjects: Tried | Sequence[Tried], options: Options) -> Part:
     """All trials of a data set, done once; where it has several subjects, they take turns."""
-    turns = [subjects] if isinstance(subjects, Subject) else list(subjects)
+    turns = [subjects] if isinstance(subjects, Tried) else list(subjects)
     trials = range(QUICK_TRIALS if options.quick else TRIALS)
 
     def part() -> Part:
@@ -185,14 +211,36 @@ def writers(options: Options, impostors: Impostors) -> Subject:
     return subject_of(bundle, unseen, impostors)
 
 
-def pens(options: Options, impostors: Impostors) -> Subject:
+def pens(options: Options, impostors: Impostors) -> Scored:
     """The 40 users of SVC2004's second task, by a model of the first task's: without pressure."""
     tasks = online_signatures.read_tasks(options)
     config = online_signatures.configuration(0, options, pressure=False)
     bundle = trained_model("online-task1", tasks[1], config, options)
     subject = subject_of(bundle, tasks[2], impostors)
-    everyone = range(len(subject.dataset.identities()))
-    return replace(subject, every=subject.compare(everyone, 0))
+    return Scored(subject.model, subject.compare(range(subject.units), 0))
+
+
+def paraphrases(options: Options) -> Scored:
+    """Pairs of Quora's questions of which neither was trained on."""
+    train, test = (quora(options.data, side) for side in ("train", "test"))
+    config = paraphrase.settings("quora", options, 0)
+    bundle = trained_model("quora-0", train.dataset("quora"), config, options)
+    return scored_pairs(bundle, test.apart_from(train))
+
+
+def answered(options: Options) -> Scored:
+    """Questions of WikiQA with sentences, none of which was trained on."""
+    train, test = (wikiqa(options.data, side) for side in ("train", "test"))
+    config = answers.settings(options, 0)
+    bundle = trained_model("wikiqa-0", train.dataset("wikiqa"), config, options)
+    return scored_pairs(bundle, test.apart_from(train))
+
+
+def scored_pairs(bundle: Bundle, pairs: TextPairs) -> Scored:
+    """Given pairs, each once, with the units that a calibration counts."""
+    dataset = pairs.dataset("pairs")
+    embeddings = bundle.embed(dataset.refs(bundle.config.modality.name), batch_size=256)
+    return Scored(bundle.fingerprint, compare_all(embeddings, dataset, bundle.siamese))
 
 
 def subject_of(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -> Subject:
@@ -200,12 +248,12 @@ def subject_of(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -
     return Subject(bundle.fingerprint, dataset, embeddings, bundle.siamese, impostors)
 
 
-def trial(subject: Subject, seed: int) -> dict[str, Any]:
-    """Calibrate on half of the identities and try on the other half."""
-    count = len(subject.dataset.identities())
-    order = np.random.default_rng(seed).permutation(count)
-    known = subject.compare(order[: count // 2].tolist(), seed)
-    new = subject.compare(order[count // 2 :].tolist(), seed)
+def trial(subject: Tried, seed: int) -> dict[str, Any]:
+    """Calibrate on half of the units and try on the other half."""
+    order = np.random.default_rng(seed).permutation(subject.units)
+    half = subject.units // 2
+    known = subject.compare(order[:half].tolist(), seed)
+    new = subject.compare(order[half:].tolist(), seed)
     thresholds = Thresholds(known)
     llr = best_map(known).llr(new.scores)
     weights = balanced_weights(new.same, PRIOR)
@@ -233,13 +281,12 @@ def _tried(point: object, new: Compared, rate: float) -> dict[str, float] | None
     }
 
 
-def refuses_few(subject: Subject, seed: int) -> bool:
-    """Whether five identities are refused a promise of 0.1 %."""
-    count = len(subject.dataset.identities())
-    few = np.random.default_rng([seed, 1]).permutation(count)[:FEW]
+def refuses_few(subject: Tried, seed: int) -> bool:
+    """Whether five units are refused a promise of 0.1 %."""
+    few = np.random.default_rng([seed, 1]).permutation(subject.units)[:FEW]
     try:
         point = Thresholds(subject.compare(few.tolist(), seed)).operating_point(0.001, CONFIDENCE)
-    except EvidenceError:  # not one of them has two examples
+    except EvidenceError:  # they have comparisons of one kind only
         return True
     return not isinstance(point, OperatingPoint)
 

@@ -94,6 +94,13 @@ def test_what_is_trained_on_has_each_pair_once() -> None:
     assert len(joined(found, found)) == 10
 
 
+def test_a_pair_is_apart_when_neither_text_is_among_the_others() -> None:
+    found = pairs(("A  b", "c", 1), ("d", "e", 0), ("f", "G", 1))
+    others = pairs(("a b", "x", 0), ("y", "g", 1))
+    assert found.apart_from(others).left == ("d",)
+    assert len(found.apart_from(found)) == 0
+
+
 def test_baselines_prefer_what_shares_rare_words() -> None:
     found = pairs(
         ("where is the castle", "the castle is there", 1), ("where is the castle", "is the dog", 0)
