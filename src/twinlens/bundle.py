@@ -233,7 +233,8 @@ class Bundle:
     def score(self, a: Input, b: Input) -> float:
         """How alike two inputs are; larger = more alike.
 
-        The same from both sides, but where scores are normalised by one side only (z, t).
+        The same from both sides, but where the comparator is not symmetric or scores are
+        normalised by one side only (z, t).
 
         Raises:
             DataError: an input cannot be read or prepared; names the file.

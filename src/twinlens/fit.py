@@ -245,7 +245,11 @@ def build_trainer(
     data: str = "",
     start: Bundle | None = None,
 ) -> Trainer:
-    """Network, loss, miner, sampler and validator of a settled configuration."""
+    """Network, loss, miner, sampler and validator of a settled configuration.
+
+    Raises:
+        ConfigError: the comparator has sides, and the data, or a cohort, has none.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
@@ -257,6 +261,10 @@ def build_trainer(
             "sampler", config.sampler, sides.train, siamese.modality.variants, config.seed
         )
         loss: Loss = build("loss", config.loss, siamese.dim, sampler.classes)
+    if (sampler.gives or sampler.consumes) == "labels":
+        siamese.require_symmetric("training on identities, where each is compared with each")
+    if config.calibration.normalise != "none":
+        siamese.require_symmetric("scores that a cohort normalises")
     miner = None if config.miner.name == NONE.name else build("miner", config.miner)
     validate = validator_for(sides.validation, stores.validation, config.seed)
     if validate is None and len(sides.validation):

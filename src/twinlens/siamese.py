@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from twinlens.comparators.base import Comparator
 from twinlens.encoders.base import Encoder
-from twinlens.errors import BundleError, DataError
+from twinlens.errors import BundleError, ConfigError, DataError
 from twinlens.modalities.base import Modality
 from twinlens.types import Batch, FloatArray, IntArray, Store
 
@@ -122,6 +122,22 @@ class Siamese(nn.Module):
     def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Score every row of `a` with every row of `b`. [n, dim], [m, dim] -> [n, m]."""
         return self.comparator.matrix(*self._brought(a, b)).cpu().numpy()
+
+    def require_symmetric(self, what: str) -> None:
+        """Check that a score is the same from both sides.
+
+        Args:
+            what: needs that.
+
+        Raises:
+            ConfigError: it is not.
+        """
+        if not self.comparator.symmetric:
+            raise ConfigError(
+                f"comparator must give the same score from both sides for {what}. Got "
+                f"{type(self.comparator).__name__} from left to right. Set it to compare both "
+                "ways, or give pairs of a question (left) and an answer (right)."
+            )
 
     def _brought(self, *embeddings: FloatArray) -> tuple[Tensor, ...]:
         device = self.device

@@ -7,6 +7,7 @@ import torch
 
 from twinlens.comparators import Matches, MaxSim
 from twinlens.errors import ConfigError
+from twinlens.registry import Component, build
 from twinlens.testing import broken, check_comparator
 
 
@@ -14,11 +15,12 @@ from twinlens.testing import broken, check_comparator
     ("name", "settings"),
     [
         ("maxsim", {"steps": 4}),
+        ("maxsim", {"steps": 4, "direction": "left_to_right"}),
         ("matches", {"steps": 4}),
         ("matches", {"steps": 2, "hidden": 0, "whole": False}),
     ],
 )
-def test_the_contract(name: str, settings: dict[str, int | bool]) -> None:
+def test_the_contract(name: str, settings: dict[str, int | bool | str]) -> None:
     assert [str(result) for result in broken(check_comparator(name, settings))] == []
 
 
@@ -39,6 +41,46 @@ def test_maxsim_is_the_share_that_is_found_both_ways() -> None:
     assert comparator.paired(a, rows((2, 1.0))).item() == pytest.approx(0)
 
 
+def test_from_left_to_right_what_the_right_one_says_beyond_costs_nothing() -> None:
+    comparator = MaxSim(12, steps=4, direction="left_to_right")
+    question, answer = rows((0, 3.0), (1, 1.0)), rows((1, 1.0), (0, 5.0), (2, 9.0))
+    assert comparator.paired(question, answer).item() == pytest.approx(1)
+    # of what counts 15 the question has no counterpart for 9
+    assert comparator.paired(answer, question).item() == pytest.approx(6 / 15)
+    both = MaxSim(12, steps=4).paired(question, answer).item()
+    assert both == pytest.approx((1 + 6 / 15) / 2)
+    assert comparator.matrix(question, torch.cat([answer, question, rows((0, 1.0))])).tolist() == [
+        pytest.approx([1, 1, 3 / 4])
+    ]
+
+
+def test_from_left_to_right_each_part_takes_the_nearest_there_is() -> None:
+    left, right = torch.zeros(2, 4, 3, dtype=torch.float64)
+    left[0], left[1] = torch.tensor([3.0, 4, 0]), torch.tensor([0.0, 0, 2])
+    right[0], right[2] = torch.tensor([2.0, 0, 0]), torch.tensor([0.0, 1, 0])  # and gaps
+    comparator = MaxSim(12, steps=4, direction="left_to_right")
+    # cosines 0.6 and 0.8 of the first, which counts 5; 0 of the second, which counts 2
+    found = comparator.paired(left.flatten()[None], right.flatten()[None])
+    assert found.item() == pytest.approx(5 / 7 * 0.8)
+
+
+@pytest.mark.parametrize("direction", ["both", "left_to_right"])
+def test_the_gradient_of_maxsim_is_that_of_its_value(direction: str) -> None:
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 5, 12, dtype=torch.float64)
+    a[0, 3:] = 0  # parts that are not there
+    b[1, 6:] = 0
+    comparator = build("comparator", Component("maxsim", {"steps": 4, "direction": direction}), 12)
+    assert torch.autograd.gradcheck(comparator.paired, (a[2:].requires_grad_(), b[2:]))
+    assert torch.autograd.gradcheck(comparator.paired, (a[2:].detach(), b[2:].requires_grad_()))
+    a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
+    comparator.paired(a, b).sum().backward()
+    assert a.grad is not None
+    assert b.grad is not None
+    assert torch.isfinite(a.grad).all()
+    assert torch.isfinite(b.grad).all()
+
+
 def test_the_order_of_parts_and_gaps_do_not_matter_to_maxsim() -> None:
     a, b = rows((0, 3.0), (1, 1.0), (2, 2.0)), rows((1, 2.0), (0, 1.0))
     turned = a.view(4, 3)[[3, 2, 0, 1]].flatten()[None]
@@ -54,7 +96,8 @@ def test_company_never_changes_a_score() -> None:
         b[row, 3 * (1 + row % 3) :] = 0
     b[:40] = a[:40]
     b[20:40, :3] = torch.randn(20, 3)
-    for comparator in (MaxSim(12, steps=4), Matches(12, steps=4).eval()):
+    one_way = MaxSim(12, steps=4, direction="left_to_right")
+    for comparator in (MaxSim(12, steps=4), one_way, Matches(12, steps=4).eval()):
         alone = torch.cat([comparator.paired(a[i : i + 1], b[i : i + 1]) for i in range(80)])
         torch.testing.assert_close(comparator.paired(a, b), alone)
 
@@ -93,7 +136,8 @@ def test_what_never_differed_in_training_cannot_overturn_a_score() -> None:
 
 def test_nothing_against_something_is_a_finite_score() -> None:
     nothing, a = torch.zeros(1, 12), rows((0, 3.0))
-    for comparator in (MaxSim(12, steps=4), Matches(12, steps=4).eval()):
+    one_way = MaxSim(12, steps=4, direction="left_to_right")
+    for comparator in (MaxSim(12, steps=4), one_way, Matches(12, steps=4).eval()):
         assert torch.isfinite(comparator.paired(nothing, a)).all()
         assert torch.isfinite(comparator.paired(nothing, nothing)).all()
 

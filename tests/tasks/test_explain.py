@@ -65,6 +65,22 @@ def test_only_what_the_network_looks_at_matters(
     assert found.deletion > 2 * found.random_deletion
 
 
+class Right(Cosine):
+    """The brightness of the second picture."""
+
+    symmetric, indexable = False, None
+
+    def paired(self, a: Tensor, b: Tensor) -> Tensor:
+        return b.sum(1)
+
+
+def test_each_input_stays_on_its_side(looks_at_a_corner: Bundle, twins: tuple[Path, Path]) -> None:
+    siamese = Siamese(Corner(), Right(64), looks_at_a_corner.siamese.modality)
+    found = explain(dataclasses.replace(looks_at_a_corner, siamese=siamese.eval()), *twins)
+    assert np.abs(found.left).max() == 0
+    assert np.abs(found.right).max() > 0.01
+
+
 def test_it_is_drawn_over_both_pictures(
     looks_at_a_corner: Bundle, twins: tuple[Path, Path], tmp_path: Path
 ) -> None:

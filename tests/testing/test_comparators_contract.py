@@ -35,6 +35,25 @@ class Sided(Learned):
         return self.paired(a, b)
 
 
+class Told(Sided):
+    """The same, and it says so."""
+
+    symmetric = False
+
+
+class Pretended(Euclidean):
+    """It says that it has sides, and has none."""
+
+    indexable = None
+    symmetric = False
+
+
+class Indexed(Told):
+    """With sides, and an index all the same."""
+
+    indexable = "euclidean"
+
+
 class TwoFormulas(Euclidean):
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
         return -(a - b).abs().sum(dim=-1)
@@ -99,7 +118,9 @@ class Forgetful(Euclidean):
     ("cls", "only"),
     [
         (Distance, {"a larger score is more alike"}),
-        (Sided, {"a score is the same from both sides"}),
+        (Sided, {"a score is the same from both sides, unless it says otherwise"}),
+        (Pretended, {"a score is the same from both sides, unless it says otherwise"}),
+        (Indexed, {"a score is the same from both sides, unless it says otherwise"}),
         (TwoFormulas, {"paired scores are the diagonal of the matrix"}),
         (Misranked, {"an index ranks as it does, where it says so"}),
         (Misnamed, {"an index ranks as it does, where it says so"}),
@@ -118,8 +139,14 @@ def test_a_fault_is_found(
     monkeypatch.setitem(registry._components, "comparator", known)
     found = {result.rule for result in broken(check_comparator("mine"))}
     assert only <= found
-    if issubclass(cls, Comparator) and cls is not Sided:  # which may also learn no direction
+    if issubclass(cls, Comparator) and not issubclass(cls, Sided):  # which may learn no direction
         assert found == only
+
+
+def test_one_with_sides_that_says_so_is_not_at_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {**registry._components["comparator"], "mine": Told}
+    monkeypatch.setitem(registry._components, "comparator", known)
+    assert not any("both sides" in result.rule for result in broken(check_comparator("mine")))
 
 
 def test_an_unknown_name_is_refused() -> None:

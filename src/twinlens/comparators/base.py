@@ -14,19 +14,23 @@ from twinlens.settings import require_at_least
 
 
 class Comparator(nn.Module, ABC):
-    """Two embeddings -> one score. Symmetric, and larger when more alike.
+    """Two embeddings -> one score, larger when more alike; the same from both sides, as a rule.
 
     A subclass takes `(dim,)` first, which the encoder supplies, then its settings.
 
     Attributes:
         indexable: whether a nearest-neighbour index over `project`ed embeddings ranks as this
             comparator does ("inner_product", "euclidean"), or None if no index can.
+        symmetric: whether a score is the same from both sides. One that is not compares a question
+            (left) with an answer (right): it is for given pairs and triplets, in their direction,
+            and not for identities or an index.
         is_logit: whether a score is a logit of "the same", by parameters that must be trained.
         neutral: as of an `Encoder`.
     """
 
     neutral: ClassVar[Mapping[str, Setting]] = {}
     indexable: str | None = None
+    symmetric: bool = True
     is_logit: ClassVar[bool] = False
 
     def project(self, embeddings: Tensor) -> Tensor:

@@ -1,29 +1,47 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator, require_parts
 from twinlens.functional.late import Parts, coverage, in_blocks, of_like_size, similarities
-from twinlens.registry import register
+from twinlens.registry import Setting, register
 
 
 @register("comparator", "maxsim")
 class MaxSim(Comparator):
-    """Each part of one finds its best counterpart in the other: the mean cosine of both ways.
+    """Each part of one finds its best counterpart in the other: the mean cosine of what is found.
 
     For an encoder that gives a row of `steps` parts, as `stepwise`. A part weighs as much as it
     counts, so before any training the score of two texts is the share of rare words that they have
     in common. In [-1, 1]. An index cannot serve it: retrieve by another model, then rank by this.
 
+    With `direction` "both" the score is the mean of both ways, for texts that say the same. With
+    "left_to_right" only the parts of the left one look for a counterpart, for pairs of a question
+    (left) and an answer (right): what an answer says beyond the question costs nothing.
+
     Source:
         Khattab, Zaharia. ColBERT: efficient and effective passage search via contextualized late
-        interaction over BERT. SIGIR 2020, equation 3, as the mean of both directions.
+        interaction over BERT. SIGIR 2020, equation 3: "left_to_right", there as a sum in which
+        each part counts 1.
     """
 
-    def __init__(self, dim: int, *, steps: int = 32) -> None:
+    neutral: ClassVar[Mapping[str, Setting]] = {"direction": "both"}
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        steps: int = 32,
+        direction: Literal["both", "left_to_right"] = "both",
+    ) -> None:
         """Args:
         dim: supplied.
         steps: parts in a row, as the encoder has them.
+        direction: whose parts have to be found: those of both, or those of the left one in the
+            right one. The latter is for pairs and triplets, not for identities.
 
         Raises:
             ConfigError: an embedding does not fall into so many parts.
@@ -31,6 +49,7 @@ class MaxSim(Comparator):
         super().__init__()
         require_parts(dim, steps)
         self.steps, self.local = steps, dim // steps
+        self.symmetric = direction == "both"
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
         return of_like_size(self._scores, a, b, self.steps)
@@ -40,6 +59,8 @@ class MaxSim(Comparator):
         left, right = Parts.of(a, self.local), Parts.of(b, self.local)
         cosine = similarities(left, right)  # [n, steps, steps]
         there = coverage(left.counts, cosine.amax(2))
+        if not self.symmetric:
+            return there
         back = coverage(right.counts, cosine.amax(1))
         return (there + back) / 2
 

@@ -103,7 +103,8 @@ def calibration_of(
         earlier: calibrations that this one replaces.
 
     Raises:
-        ConfigError: scores are to be normalised, and there is no cohort.
+        ConfigError: scores are to be normalised, and there is no cohort; or the comparator is not
+            symmetric, and they are, or there are identities.
         DataError: embeddings are not finite.
         EvidenceError: there are no comparisons of both kinds, or all scores are equal.
     """
@@ -114,6 +115,7 @@ def calibration_of(
                 f"calibration.normalise = {settings.normalise!r} must have a cohort. Got a model "
                 "that holds none. Name identities for it: twinlens calibrate --cohort DATA."
             )
+        siamese.require_symmetric("scores that a cohort normalises")
         normalisation = cohort.normalisation(settings.normalise)
         normalised = Normalised(siamese, settings.normalise, cohort.embeddings)
     scales = [

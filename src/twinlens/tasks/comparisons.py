@@ -70,6 +70,7 @@ def compare_all(
     Raises:
         DataError: embeddings are not finite.
         EvidenceError: there are no comparisons of the kinds asked for.
+        ConfigError: identities are to be compared, and the comparator is not symmetric.
     """
     check_embeddings(embeddings, np.zeros(len(embeddings), np.int64))
     if dataset.kind == "triplets":
@@ -89,6 +90,7 @@ def compare_all(
         pairs = dataset.pairs
         scores = scorer.score(embeddings[pairs.left], embeddings[pairs.right])
         return linked(scores, pairs.same, pairs.left, pairs.right)
+    siamese.require_symmetric("comparisons of identities")
     labels, claims = dataset.labels(), dataset.claims()
     if most is None:
         most = MOST_LEARNED if siamese.comparator.indexable is None else MOST_IMPOSTORS

@@ -98,7 +98,9 @@ def find_duplicates(
         DataError: the folder holds no pictures.
         EvidenceError: the model is not calibrated, and no threshold was given.
         GalleryError: the memory is of another model.
+        ConfigError: its comparator is not symmetric.
     """
+    bundle.siamese.require_symmetric("a search for copies")
     paths, problems = _by_content(folder, bundle)
     opened = open_gallery(memory, bundle) if memory.exists() else None
     with opened or create_gallery(memory, bundle, log_searches=False) as gallery:

@@ -80,6 +80,7 @@ def evaluate(
     Raises:
         DataError: the data cannot be read.
         EvidenceError: nothing unseen is left, or it cannot carry any figure.
+        ConfigError: the data has identities, and the comparator is not symmetric.
     """
     config = bundle.config
     data = as_dataset(data, config)
@@ -148,6 +149,7 @@ def evaluate_dataset(
 
     Raises:
         EvidenceError: they carry none.
+        ConfigError: they are labels, and the comparator is not symmetric.
     """
     scorer: Scorer = siamese
     if normalised is not None:
@@ -170,6 +172,7 @@ def evaluate_dataset(
         far = scorer.score(embeddings[triplets.anchor], embeddings[triplets.negative])
         parts = units_of(dataset).of()[triplets.anchor]
         return evaluate_triplets(near, far, parts, examples=len(dataset), seed=seed)
+    siamese.require_symmetric("an evaluation on identities")
     return evaluate_embeddings(
         embeddings,
         dataset.labels(),

@@ -106,18 +106,21 @@ def explain(bundle: Bundle, a: Input, b: Input, *, seed: int = 0) -> Explanation
     embeddings = [_embedded(bundle, parts, array, singly) for array in arrays]
     whole = [embedding[:1] for embedding in embeddings]
     score = bundle.scorer.score(*whole)[0]
-    heats = [
-        score - bundle.scorer.score(one[1:], np.repeat(other, count, 0))
-        for one, other in zip(embeddings, reversed(whole), strict=True)
-    ]
+
+    def fall_of(side: int, changed: FloatArray) -> FloatArray:
+        """How much the score falls with one input changed, on its own side. [n, dim] -> [n]."""
+        sides = [np.repeat(embedding, len(changed), 0) for embedding in whole]
+        sides[side] = changed
+        return score - bundle.scorer.score(*sides)
+
+    heats = [fall_of(side, embedding[1:]) for side, embedding in enumerate(embeddings)]
     falls: list[FloatArray] = []  # [1 + draws] each: of what is pointed at, then of draws
-    for array, heat, other in zip(arrays, heats, reversed(whole), strict=True):
+    for side, (array, heat) in enumerate(zip(arrays, heats, strict=True)):
         chosen = [np.argsort(-heat), *(rng.permutation(count) for _ in range(_DRAWS))]
         gone = np.zeros((len(chosen), count), np.bool_)
         for row, order in zip(gone, chosen, strict=True):
             row[order[: parts.deleted]] = True
-        harmed = _embedded(bundle, parts, array, gone)
-        falls.append(score - bundle.scorer.score(harmed, np.repeat(other, len(harmed), 0)))
+        falls.append(fall_of(side, _embedded(bundle, parts, array, gone)))
     fall = np.mean(falls, axis=0)
     left, right = (heat.reshape(parts.shape) for heat in heats)
     return Explanation(float(score), left, right, float(fall[0]), float(fall[1:].mean()))

@@ -39,6 +39,7 @@ def identify(
 
     Raises:
         EvidenceError: the model is not calibrated.
+        ConfigError: its comparator is not symmetric.
         DataError: a probe cannot be read; names the file.
         GalleryError: see `Gallery.search`.
     """

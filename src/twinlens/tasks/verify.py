@@ -64,7 +64,7 @@ def verify(
     Raises:
         EvidenceError: the model is not calibrated, or not for as few references.
         DataError: an input cannot be read; names the file.
-        ConfigError: no such rate was promised.
+        ConfigError: no such rate was promised, or the comparator is not symmetric.
     """
     scale = scale_for(bundle, len(references))
     used = list(references[: scale.references])
@@ -85,7 +85,9 @@ def scale_for(bundle: Bundle, references: int) -> Scale:
 
     Raises:
         EvidenceError: the model is not calibrated, or not for so few references.
+        ConfigError: its comparator is not symmetric.
     """
+    bundle.siamese.require_symmetric("references of an identity")
     if bundle.calibration is None:
         raise EvidenceError(not_calibrated(bundle.evidence))
     return bundle.calibration.scale(references)

@@ -35,7 +35,7 @@ def check_comparator(name: str, settings: Mapping[str, Setting] | None = None) -
     rules: dict[str, Rule] = {
         "it is a Comparator": case.is_comparator,
         "projected embeddings are [n, width], each on its own": case.projects_rows,
-        "a score is the same from both sides": case.symmetric,
+        "a score is the same from both sides, unless it says otherwise": case.symmetric,
         "paired scores are the diagonal of the matrix": case.diagonal,
         "no rows make no scores": case.empty,
         "a larger score is more alike": case.direction,
@@ -88,8 +88,14 @@ class _Case:
     def symmetric(self) -> None:
         comparator = self.trained()
         a, b = map(comparator.project, _embeddings())
-        advice = "Combine a and b by what does not tell them apart: |a − b|, a · b, a + b."
+        advice = (
+            "Combine a and b by what does not tell them apart: |a − b|, a · b, a + b. Or set "
+            "symmetric to False, for pairs of a question and an answer."
+        )
         there, back = comparator.paired(a, b[: len(a)]), comparator.paired(b[: len(a)], a)
+        if not comparator.symmetric:
+            _require_sides(comparator, there, back)
+            return
         require_close(back, there, what="A paired score from the other side", advice=advice)
         there, back = comparator.matrix(a, b), comparator.matrix(b, a)
         require_close(back.T, there, what="A matrix score from the other side", advice=advice)
@@ -185,6 +191,20 @@ class _Case:
             comparator.matrix(comparator.project(a), comparator.project(b)),
             what="Scores after the weights were loaded into a fresh comparator",
             advice="Keep what training changes in parameters and registered buffers.",
+        )
+
+
+def _require_sides(comparator: Comparator, there: Tensor, back: Tensor) -> None:
+    """Check one that says it is not symmetric, by scores from either side. [n] twice."""
+    if torch.allclose(there, back):
+        raise Broken(
+            "A comparator that is not symmetric must tell a from b. Got the same scores from both "
+            "sides. Leave symmetric at True."
+        )
+    if comparator.indexable is not None:
+        raise Broken(
+            "indexable must be None where a score is not the same from both sides. Got "
+            f"{comparator.indexable!r}. Leave it at None."
         )
 
 
