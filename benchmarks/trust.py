@@ -13,7 +13,8 @@ is the sets of pairs that texts connect, a question with all its candidates.
 * `fnmr_over_oracle_<set>`: what honesty costs: the false non-match rate at the promised threshold
   over that at the threshold which the other half itself would have chosen; of means over trials.
 * `cllr_over_min_cllr_<set>`, `ece_<set>`: of the probabilities on the other half, means; the former
-  of trials whose scores overlap, since min-Cllr is 0 in the others.
+  of trials whose scores overlap, since min-Cllr is 0 in the others. Beside the latter stands what
+  perfect probabilities would show on as many comparisons, if none shared an identity.
 * `refusal_correct`: share of the cases with far too few identities in which 0.1 % was refused.
 
 The other half is a sample too. Its own rate lies off the truth by about as much as that of the
@@ -33,7 +34,7 @@ from benchmarks import answers, faces, online_signatures, paraphrase, signatures
 from benchmarks.lfw import read_lfw
 from benchmarks.omniglot import CONFIG
 from benchmarks.parts import Part, kept_part
-from benchmarks.record import Metric, Options, Result
+from benchmarks.record import Anchor, Metric, Options, Result
 from benchmarks.texts import TextPairs, quora, wikiqa
 from benchmarks.trained import trained_model
 from twinlens.bundle import Bundle
@@ -54,7 +55,7 @@ from twinlens.functional.probability import (
 )
 from twinlens.siamese import Siamese
 from twinlens.tasks.comparisons import Impostors, compare_all
-from twinlens.types import Compared, FloatArray
+from twinlens.types import BoolArray, Compared, FloatArray
 
 TRIALS, QUICK_TRIALS = 200, 3
 RATES = (0.1, 0.01, 0.001)
@@ -65,6 +66,8 @@ COMPARISONS = 500_000
 """Impostor comparisons of each half."""
 BOUND = "the worst counted once more"
 """How promises are bounded: figures of another bound are made anew."""
+CHANCES = 5
+"""Draws of what a perfect map would be measured at."""
 FEW = 5
 """Identities that can promise nothing at 0.1 %."""
 _FEW = ("few_refused", "few_asked")
@@ -265,7 +268,34 @@ def trial(subject: Tried, seed: int) -> dict[str, Any]:
         "cllr": cllr(llr, new.same),
         "min_cllr": min_cllr(new.scores, new.same),
         "ece": expected_calibration_error(probability(llr, PRIOR), new.same, weights),
+        "ece_of_chance": ece_of_chance(llr, new.same, seed),
     }
+
+
+def ece_of_chance(llr: FloatArray, same: BoolArray, seed: int) -> float:
+    """The calibration error that perfect probabilities show on as many comparisons, by chance.
+
+    Truths are drawn by what the probabilities promise, as if no comparison shared an identity with
+    another; those that do make it larger.
+
+    Args:
+        llr: log-likelihood ratios, [n].
+        same: [n], for the share of matches.
+        seed: of the draws.
+
+    Source:
+        Bröcker, Smith. Increasing the reliability of reliability diagrams. Weather and Forecasting
+        22, 2007 (consistency resampling).
+    """
+    rng = np.random.default_rng([seed, 2])
+    share_same = float(same.mean())
+    likely, stated = probability(llr, share_same), probability(llr, PRIOR)
+    found: list[float] = []
+    for _ in range(CHANCES):
+        drawn = rng.random(len(llr)) < likely
+        weights = np.where(drawn, PRIOR / share_same, (1 - PRIOR) / (1 - share_same))
+        found.append(expected_calibration_error(stated, drawn, weights / weights.sum()))
+    return float(np.mean(found))
 
 
 def _tried(point: object, new: Compared, rate: float) -> dict[str, float] | None:
@@ -312,8 +342,11 @@ def metrics_of(name: str, found: Sequence[dict[str, Any]]) -> list[Metric]:
     if ratios:
         key, ratio = f"cllr_over_min_cllr_{name}", float(np.mean(ratios))
         made.append(Metric(key, ratio, "ratio", "lower", goal=1.1, beyond=1.05))
-    ece = float(np.mean([trial["ece"] for trial in found]))
-    made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02))
+    ece, chance = (
+        float(np.mean([trial[key] for trial in found])) for key in ("ece", "ece_of_chance")
+    )
+    perfect = Anchor(chance, "perfect probabilities, by chance")
+    made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02, anchors=(perfect,)))
     return made
 
 

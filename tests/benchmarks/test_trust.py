@@ -55,6 +55,15 @@ def test_a_promise_is_tried_or_refused(scored: trust.Scored, tmp_path: Path) -> 
     assert trust.tried("made", scored, options) == part  # from what was kept
 
 
+@pytest.mark.parametrize(("count", "low", "high"), [(200, 0.03, 0.12), (200_000, 0.001, 0.01)])
+def test_chance_makes_a_calibration_error_of_few_comparisons(
+    count: int, low: float, high: float
+) -> None:
+    rng = np.random.default_rng(0)
+    llr = rng.normal(scale=2, size=count)
+    assert low < trust.ece_of_chance(llr, rng.random(count) < 0.3, seed=0) < high
+
+
 def test_given_pairs_are_scored_once_and_linked_by_their_texts(tmp_path: Path) -> None:
     bundle = Bundle.load(train_small(tmp_path))
     left = tuple(f"{letter} {number}" for letter in "abcdefghijkl" for number in (1, 1, 2))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -303,10 +303,11 @@ class Gallery(AnyGallery):
 
     def _hits(self, queries: Vectors, k: int, where: Where | None) -> list[tuple[Hit, ...]]:
         found = self._found(queries, k, where)
-        items = self._taken(np.unique(found.ids[found.ids >= 0]).tolist())
+        rows: list[list[int]] = found.ids.tolist()
+        items = self._taken({item for row in rows for item in row if item >= 0})
         return [
-            tuple(Hit(items[i], s) for i, s in zip(ids, scores, strict=True) if i >= 0)
-            for ids, scores in zip(found.ids.tolist(), found.scores.tolist(), strict=True)
+            tuple(Hit(items[i], s) for i, s in zip(row, scores, strict=True) if i >= 0)
+            for row, scores in zip(rows, found.scores.tolist(), strict=True)
         ]
 
     def _record_search(self, hits: Sequence[Sequence[Hit]]) -> None:
@@ -328,7 +329,7 @@ class Gallery(AnyGallery):
             return index.search_among(queries, k, self._ids(None, where), self._scorer)
         return index.search(queries, k, self._scorer)
 
-    def _taken(self, ids: Sequence[int]) -> dict[int, Item]:
+    def _taken(self, ids: Collection[int]) -> dict[int, Item]:
         """Items by number; those of earlier answers are not read again."""
         missing = [item for item in ids if item not in self._items]
         if missing:
