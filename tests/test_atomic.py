@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from twinlens.atomic import WriteError, new_file, new_folder, write_bytes
+from twinlens.atomic import (
+    WriteError,
+    new_file,
+    new_folder,
+    require_writable,
+    unfinished_files,
+    write_bytes,
+)
 
 
 def mode(path: Path) -> int:
@@ -53,6 +61,33 @@ def test_an_error_in_between_leaves_the_old_file(tmp_path: Path) -> None:
         raise KeyError
     assert (tmp_path / "a.bin").read_bytes() == b"old"
     assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_writable(tmp_path / "new" / "folder")
+    assert names(tmp_path / "new" / "folder") == []
+
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "tmpabc"))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(WriteError, match=f"^{tmp_path} must be writable. Got: Permission denied"):
+        require_writable(tmp_path)
+
+
+def test_unfinished_files_are_found_by_the_name_they_are_to_have(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.bin", tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    for other in ("a.bin", ".a.bin.backup", ".aXbin.0123456789ab", ".a.bin.0123456789ab.replaced"):
+        (tmp_path / other).touch()
+    assert unfinished_files(path) == unfinished_files(tmp_path / "none" / "a.bin") == []
+    with new_file(path), new_file(tmp_path / "b.bin"):
+        assert len(unfinished_files(path)) == 1
+        assert unfinished_files(link) == unfinished_files(path)
+    assert unfinished_files(path) == []
 
 
 @pytest.mark.usefixtures("umask")

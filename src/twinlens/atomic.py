@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import BinaryIO
 
 from twinlens.errors import TwinlensError
+
+_TOKEN_BYTES = 6
 
 
 class WriteError(TwinlensError):
@@ -102,9 +106,18 @@ def new_folder(path: Path, *, overwrite: bool = False) -> Generator[Path, None, 
         _remove(aside)
 
 
+def unfinished_files(path: Path) -> list[Path]:
+    """Temporary files of `new_file` for `path`: of writers at work, or that were killed."""
+    path = path.resolve()
+    hidden = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
+    if not path.parent.is_dir():
+        return []
+    return sorted(file for file in path.parent.iterdir() if hidden.fullmatch(file.name))
+
+
 def _beside(path: Path, what: str = "") -> Path:
     """A hidden name in the same folder that nothing has."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(6)}{what and '.'}{what}")
+    return path.with_name(f".{path.name}.{secrets.token_hex(_TOKEN_BYTES)}{what and '.'}{what}")
 
 
 def _is_empty_folder(path: Path) -> bool:
@@ -118,6 +131,18 @@ def _remove(path: Path) -> None:
     else:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder, unless it is there, and see whether files can be made in it.
+
+    Raises:
+        WriteError: they cannot.
+    """
+    with _explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 def sync_folder(folder: Path) -> None:

@@ -215,8 +215,11 @@ def test_a_removed_identity_is_gone(run: Run, calibrated: Path, gallery: Path) -
     log = run("gallery", "log", gallery, "--json")[1]
     assert [entry["action"] for entry in log] == ["create", "add", "remove"]
     assert "class103" not in json.dumps(log)
-    for wrong in ((), ("--id", 1, "--identity", "x"), ("--id", 99999)):
+    for wrong in ((), ("--id", 1, "--identity", "x"), ("--id", 99999), ("--id", 10**20)):
         assert run("gallery", "remove", gallery, *wrong)[0] == 2
+    code, out, err = run("gallery", "remove", gallery, "--identity", "class103")
+    assert (code, out) == (2, "")
+    assert "Got 'class103', of which no item is" in err
 
 
 def test_export_import_and_rebuild(
@@ -377,6 +380,7 @@ def test_another_models_gallery_and_bad_use_are_one_clear_line(
         (("search", calibrated, gallery, query, "--where", "colour"), "name=text"),
         (("search", calibrated, gallery, query, "--where", "colour=red"), "None is known"),
         (("search", calibrated, gallery, query, "--like", 777), "777"),
+        (("search", calibrated, gallery, query, "--like", 10**20), f"Got {10**20}, which none is"),
         (("identify", calibrated, gallery, query, "--fpir", 2), "between 0 and 1"),
         (("gallery", "create", gallery, calibrated), "must be new"),
         (("gallery", "add", gallery, calibrated, tmp_path / "none"), "must exist"),

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from galleries import SPACE, contents, entries, filled, vectors
-from twinlens.atomic import WriteError
-from twinlens.gallery import Gallery, cache_file
+from twinlens.atomic import WriteError, unfinished_files
+from twinlens.gallery import Gallery, Migration, Space, cache_file
 
 TESTS = Path(__file__).parents[1]
 WORKER = Path(__file__).with_name("worker.py")
@@ -79,6 +79,58 @@ def test_kills_at_any_moment_lose_nothing_and_leave_no_ghosts(tmp_path: Path) ->
             held_to(gallery, before, said)
             before = contents(gallery)
     assert killed >= 6
+
+
+def killed_while_it_writes_the_index(folder: Path) -> Path:
+    """The temporary file, full of templates, that a `kill -9` leaves."""
+    code = """
+import os, signal, sys
+from twinlens.gallery import Gallery, index
+
+write = index.Index.write
+def then_dies(self, file):
+    write(self, file)
+    file._file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+index.Index.write = then_dies
+Gallery.open(sys.argv[1]).rebuild()
+"""
+    done = python("-c", code, folder)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (left,) = unfinished_files(folder / cache_file.NAME)
+    return left
+
+
+@pytest.mark.parametrize("then", ["remove", "migrate"])
+def test_templates_that_a_kill_left_go_when_theirs_must(tmp_path: Path, then: str) -> None:
+    folder = tmp_path / "g"
+    filled(folder, 40).close()
+    secret = vectors([3])[0].astype("<f4").tobytes()
+    left = killed_while_it_writes_the_index(folder)
+    assert secret in left.read_bytes()
+    if then == "remove":
+        with Gallery.open(folder) as gallery:
+            assert gallery.remove([4]).erased
+            assert gallery.verify_removed(4) == []
+    else:
+        with Migration(folder, Space("other", SPACE.dim, SPACE.similarity)) as migration:
+            assert migration.finish(without=range(1, 41))
+    assert not left.exists()
+    assert not any(secret in part.read_bytes() for part in folder.iterdir())
+
+
+def test_what_a_kill_left_is_told_until_it_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "g"
+    with filled(folder, 40) as gallery:
+        gallery.remove([4])
+    left = killed_while_it_writes_the_index(folder)
+    with Gallery.open(folder) as gallery:
+        (problem,) = gallery.verify_removed(4)
+        assert left.name in problem
+        assert "rebuild the index" in problem
+        gallery.rebuild()
+        assert gallery.verify_removed(4) == []
+    assert not left.exists()
 
 
 @pytest.fixture(params=["limit", "disk"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +20,6 @@ from twinlens.gallery import (
     Gallery,
     Space,
     cache_file,
-    export_gallery,
-    import_gallery,
     index,
     store,
 )
@@ -44,6 +43,14 @@ def test_another_models_gallery_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GalleryError, match=r"must hold embeddings of the model ffff.*0123456789"):
         Gallery.open(tmp_path / "g", fingerprint="ffff")
     Gallery.open(tmp_path / "g", fingerprint=SPACE.fingerprint).close()
+
+
+def test_an_empty_store_is_told_from_another_file(tmp_path: Path) -> None:
+    (tmp_path / NAME).touch()
+    for _ in range(2):
+        with pytest.raises(GalleryError, match="must be the store of a gallery. Got an empty file"):
+            Gallery.open(tmp_path)
+    assert (tmp_path / NAME).stat().st_size == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", None])
@@ -91,6 +98,31 @@ def test_an_index_that_is_missing_or_damaged_is_made_again(tmp_path: Path, kind:
             assert [best(gallery, n) for n in range(60)] == list(range(60))
             assert gallery.verify().problems == ()
         assert cache_file.load(cache, SPACE) is not None
+
+
+def test_a_folder_in_place_of_the_index_is_to_be_removed(tmp_path: Path) -> None:
+    filled(tmp_path / "g", 20).close()
+    cache = tmp_path / "g" / cache_file.NAME
+    cache.unlink(missing_ok=True)
+    cache.mkdir()
+    asks: list[Callable[[Gallery], object]] = [
+        Gallery.rebuild,
+        Gallery.refresh,
+        Gallery.stats,
+        lambda gallery: best(gallery, 3),
+        lambda gallery: gallery.remove([1]),
+    ]
+    for ask in asks:
+        with (
+            Gallery.open(tmp_path / "g") as gallery,
+            pytest.raises(GalleryError, match=r"index.cache must be .* Got a folder. Remove it"),
+        ):
+            ask(gallery)
+    cache.rmdir()
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert len(gallery) == 20
+        assert best(gallery, 3) == 3
+        assert gallery.rebuild() == 20
 
 
 def test_a_stale_index_takes_up_what_changed(tmp_path: Path, kind: str) -> None:
@@ -286,30 +318,12 @@ def test_a_graph_that_lost_much_is_made_anew(
         assert gallery.verify().recall == 1.0
 
 
-def test_export_and_import_carry_everything_over(tmp_path: Path) -> None:
-    with filled(tmp_path / "g", 20) as gallery:
-        gallery.remove([3])
-        assert export_gallery(gallery, tmp_path / "out") == 19
-        before = [item.entry for item in gallery.items(gallery.ids())]
-    with Gallery.create(tmp_path / "h", SPACE) as copy:
-        assert len(import_gallery(copy, tmp_path / "out").ids) == 19
-        assert [item.entry for item in copy.items(copy.ids())] == before
-        np.testing.assert_array_equal(copy.vectors(copy.ids())[0], vectors([0])[0])
-        assert import_gallery(copy, tmp_path / "out").ids == ()
-    with (
-        Gallery.create(tmp_path / "i", Space("other", DIM, "inner_product")) as other,
-        pytest.raises(GalleryError, match="of the model other"),
-    ):
-        import_gallery(other, tmp_path / "out")
-
-
-def test_changed_exports_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beyond", [2**63, 10**20, -(10**20)])
+def test_numbers_that_no_item_can_have_are_not_there(tmp_path: Path, beyond: int) -> None:
     with filled(tmp_path / "g", 5) as gallery:
-        export_gallery(gallery, tmp_path / "out")
-        with (tmp_path / "out" / "items.jsonl").open("a") as file:
-            file.write("\n")
-        with pytest.raises(GalleryError, match="as it was exported"):
-            import_gallery(gallery, tmp_path / "out")
-        (tmp_path / "out" / "MANIFEST").unlink()
-        with pytest.raises(GalleryError, match="gallery export wrote"):
-            import_gallery(gallery, tmp_path / "out")
+        for ask in (gallery.vectors, gallery.remove):
+            with pytest.raises(GalleryError, match=f"Got {beyond}, which none is"):
+                ask([1, beyond])
+        assert [item.id for item in gallery.items([1, beyond])] == [1]
+        assert gallery.verify_removed(beyond) == [f"item {beyond} never was there"]
+        assert len(gallery) == 5

@@ -6,6 +6,7 @@ Exit codes: 0 = done, 1 = the answer is "no" or a check fell short, 2 = bad use 
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -48,6 +49,9 @@ app = typer.Typer(
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error that a user can cause becomes one line and exit code 2."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        # a file name may be any bytes, and must not end what was done with the file
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         load_entry_points()
         app(given, prog_name="twinlens")

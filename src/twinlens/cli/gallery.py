@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.gallery_texts import SHOWN, told_enrolled, told_item, told_stats
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
@@ -22,13 +23,11 @@ from twinlens.cli.options import (
     pairs_of,
 )
 from twinlens.cli.progress import counting
-from twinlens.errors import ConfigError
+from twinlens.errors import ConfigError, GalleryError
 from twinlens.gallery import (
     Gallery,
-    Item,
     MilvusGallery,
     MilvusPlace,
-    Stats,
     export_gallery,
     import_gallery,
     open_any,
@@ -41,7 +40,6 @@ from twinlens.tasks.migrate import migrate
 from twinlens.tasks.workers import Workers, embed_on_workers
 
 FELL_SHORT = 1
-_SHOWN = 20
 
 gallery_app = typer.Typer(
     help="Enrol, remove and look after what is searched.",
@@ -99,11 +97,18 @@ def add(
     model: Model,
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Files, folders (each an identity), or tables."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Files; folders, in which each folder is an identity; or tables.",
+        ),
     ],
     *,
     identity: Annotated[
-        str | None, typer.Option(help="Of all of them, whatever their folders say.")
+        str | None,
+        typer.Option(
+            help="Of all of them, whatever their folders say. Without it, what lies at the top of "
+            "a PATH has none."
+        ),
     ] = None,
     label: Annotated[
         list[str] | None,
@@ -143,15 +148,13 @@ def add(
     facts = {
         "gallery": str(gallery),
         "added": len(done.added),
+        "without_identity": done.without_identity,
         "ids": list(done.added),
         "known": done.known,
+        "labels_not_added": done.labels_not_added,
         "problems": list(done.problems),
     }
-    lines = [f"{gallery}: {len(done.added):,} added, {done.known:,} there already."]
-    lines += [f"left out: {problem}" for problem in done.problems[:_SHOWN]]
-    if len(done.problems) > _SHOWN:
-        lines.append(f"... and {len(done.problems) - _SHOWN} more; --json names all.")
-    _tell(facts, "\n".join(lines), as_json)
+    _tell(facts, told_enrolled(gallery, done), as_json)
     if done.problems:
         raise typer.Exit(FELL_SHORT)
 
@@ -177,6 +180,11 @@ def remove(
         )
     with open_any(gallery, cipher=cipher_of(key)) as opened:
         chosen = id or opened.ids(identity=identity, where=texts).tolist()
+        if identity is not None and not chosen:
+            raise GalleryError(
+                f"An identity to be removed must be in {gallery}. Got {identity!r}, of which no "
+                "item is. See twinlens gallery list."
+            )
         done = opened.remove(chosen) if chosen else None
     removed = list(done.ids) if done else []
     erased = done.erased if done else True
@@ -212,7 +220,7 @@ def list_items(
         typer.echo(json.dumps({"items": rows, "more": max(0, len(ids) - limit)}))
         return
     for item in items:
-        typer.echo(_line(item))
+        typer.echo(told_item(item))
     if len(ids) > limit:
         typer.echo(f"... and {len(ids) - limit:,} more: --after {items[-1].id}.")
 
@@ -244,21 +252,7 @@ def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = Fals
         open_any(gallery, progress=progress, cipher=cipher_of(key)) as opened,
     ):
         found = opened.stats()
-    templates = ", ".join(f"{count:,} with {number}" for number, count in found.templates)
-    lines = [
-        f"{gallery}: {found.items:,} items of {found.identities:,} identities"
-        f"{f' ({templates} each)' if templates else ''}, {found.without_identity:,} without one.",
-        f"model {found.space.fingerprint}, {found.space.dim} numbers a template, compared by "
-        f"{found.space.similarity}; search: {found.index}.",
-        f"{_size(found)}; {found.changes:,} entries in the log"
-        f"{'; encrypted' if found.encrypted else ''}.",
-    ]
-    if found.waiting is not None:
-        lines.append(
-            f"a migration is under way: {found.waiting:,} items have yet to be embedded. Go on "
-            "with twinlens gallery migrate."
-        )
-    _tell(to_plain(found), "\n".join(lines), as_json)
+    _tell(to_plain(found), told_stats(gallery, found), as_json)
 
 
 @gallery_app.command("verify")
@@ -340,9 +334,9 @@ def migrate_(
         else [f"{gallery}: of the old model still; the originals of {len(lost):,} items are lost. "
               "Put them back, or remove these items with --drop-lost."]
     )  # fmt: skip
-    lines += [f"{'removed' if done.done else 'lost'}: {one}" for one in lost[:_SHOWN]]
-    if len(lost) > _SHOWN:
-        lines.append(f"... and {len(lost) - _SHOWN:,} more; --json names all.")
+    lines += [f"{'removed' if done.done else 'lost'}: {one}" for one in lost[:SHOWN]]
+    if len(lost) > SHOWN:
+        lines.append(f"... and {len(lost) - SHOWN:,} more; --json names all.")
     _tell({"gallery": str(gallery), **to_plain(done)}, "\n".join(lines), as_json)
     if not done.done:
         raise typer.Exit(FELL_SHORT)
@@ -378,18 +372,6 @@ def import_(
     facts = {"gallery": str(gallery), "added": len(done.ids), "known": len(done.known)}
     text = f"{gallery}: {len(done.ids):,} added, {len(done.known):,} there already."
     _tell(facts, text, as_json)
-
-
-def _line(item: Item) -> str:
-    entry = item.entry
-    labels = " ".join(f"{key}={value}" for key, value in entry.metadata.items())
-    return f"{item.id:8}  {entry.identity or '-'}  {entry.source}  {labels}".rstrip()
-
-
-def _size(found: Stats) -> str:
-    if found.store_bytes is None or found.index_bytes is None:
-        return "its size is known to Milvus only"
-    return f"store {found.store_bytes:,} bytes, index {found.index_bytes:,} bytes"
 
 
 def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:

@@ -12,10 +12,12 @@ from typing import Literal
 from twinlens.data.dataset import Dataset
 from twinlens.data.imitations import read_imitations
 from twinlens.data.problems import ProblemLog
+from twinlens.errors import DataError
 from twinlens.types import Example
 
 Grouping = Literal["auto", "none"]
 
+_NO_TEXT = "a file name must be UTF-8 text. Got other bytes. Rename it."
 _SIDES = frozenset({"dev", "eval", "test", "train", "training", "val", "valid", "validation"})
 
 
@@ -179,7 +181,7 @@ def _sort(
             log.error(
                 "unreadable-name",
                 f"{place}/{entry.name!r}",
-                "a file name must be UTF-8 text. Got other bytes. Rename it.",
+                _NO_TEXT,
             )
         elif _is_folder(entry):
             below.append((entry.name, entry.is_symlink()))
@@ -193,6 +195,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself: reading it as a file will say what is wrong
         return False
+
+
+def require_text(path: str) -> None:
+    """Check that a path is text, so that it can be stored.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
+    if not _is_text(path):
+        raise DataError(f"{path!r}: {_NO_TEXT}")
 
 
 def _is_text(name: str) -> bool:

@@ -84,12 +84,19 @@ def scan(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Sc
     return Scan(dataset, tuple(log.problems))
 
 
-def read_examples(path: Path, *, modality: str = "image") -> tuple[Example, ...]:
+def read_examples(
+    path: Path, *, modality: str = "image", left_out: ProblemLog | None = None
+) -> tuple[Example, ...]:
     """Examples with an identity where they have one: a file, those of a table or of a folder.
 
     In a folder, an example's identity is the path of the folder that it lies in, and none at the
     top; a folder with one table and no class folders stands for its table. Of a modality whose
     references are values, a file that is no table holds one a line.
+
+    Args:
+        path: file, table or folder.
+        modality: which modality the files are of.
+        left_out: where files and folders are noted that cannot be read; without it they are errors.
 
     Raises:
         DataError: there is none, or something is wrong; names every file and row.
@@ -103,8 +110,11 @@ def read_examples(path: Path, *, modality: str = "image") -> tuple[Example, ...]
         classes = len({e.identity for e in found if e.identity})
         table = _table_of(path, folders[0].files if folders else (), classes)
         if table is not None:
-            return read_examples(table, modality=modality)
+            return read_examples(table, modality=modality, left_out=left_out)
         examples = tuple(replace(e, identity=e.identity or None) for e in found)
+        if left_out is not None:
+            left_out.problems += log.problems
+            log = ProblemLog()
     elif path.suffix.lower() in tables.SUFFIXES:
         examples = relations.read(path, modality=modality, group="none", log=log).examples
     elif _by_value(modality):
@@ -115,7 +125,7 @@ def read_examples(path: Path, *, modality: str = "image") -> tuple[Example, ...]
     else:
         raise DataError(f"The inputs must exist. Got {path}. Correct the path.")
     log.refuse(str(path))
-    if not examples:
+    if not examples and not (left_out is not None and left_out.errors()):
         raise DataError(f"{path} must hold {modality} files. Got none. Correct the path.")
     return examples
 
@@ -130,13 +140,13 @@ def read_inputs(path: Path, *, modality: str = "image") -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a file that are not blank.
+    """The lines of a file that are not blank; other separators of Unicode end none.
 
     Raises:
         DataError: it cannot be read, is not UTF-8, or holds none.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # of every ending
     except OSError as error:
         raise DataError(f"{path} must be a readable file. Got: {error.strerror}.") from error
     except UnicodeDecodeError as error:

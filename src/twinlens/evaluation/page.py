@@ -97,14 +97,18 @@ footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line);
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """A whole document around the parts."""
-    return (
+    """A whole document around the parts. What UTF-8 cannot hold is written out, as \\udcff.
+
+    A file name on Linux may be any bytes; those that are no UTF-8 stand for themselves in Python.
+    """
+    document = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         + "\n".join(part for part in parts if part)
         + "\n</body>\n</html>\n"
     )
+    return document.encode(errors="backslashreplace").decode()
 
 
 def section(title: str, *parts: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +22,14 @@ class PicturePair:
         left, right: picture file, or its bytes; or a text.
         caption: what the two are.
         score: larger = more alike.
+        why: lines that say what makes the two alike or not.
     """
 
     left: Path | bytes | str
     right: Path | bytes | str
     caption: str
     score: float
+    why: Sequence[str] = ()
 
 
 def data_uri(picture: Path | bytes) -> str | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from twinlens.atomic import new_file
+from twinlens.atomic import WriteError, new_file, unfinished_files
+from twinlens.errors import GalleryError
 from twinlens.gallery.cipher import Cipher, OpeningFile, SealingFile
 from twinlens.gallery.entries import Space
 from twinlens.gallery.index import Index
@@ -37,9 +38,14 @@ class Cached:
 def save(path: Path, cached: Cached, cipher: Cipher | None = None) -> None:
     """Write the file, sealed but for its header where there is a key.
 
+    Only for who holds off other writers: see `delete_unfinished`.
+
     Raises:
+        GalleryError: a folder lies in its place.
         WriteError: the disk is full, or the folder cannot be written to.
     """
+    _require_no_folder(path)
+    delete_unfinished(path)
     head = cached.head
     header = json.dumps(
         {
@@ -61,7 +67,12 @@ def save(path: Path, cached: Cached, cipher: Cipher | None = None) -> None:
 
 
 def load(path: Path, space: Space, cipher: Cipher | None = None) -> Cached | None:
-    """Read the file; None when it is missing, damaged, or of another space, version or key."""
+    """Read the file; None when it is missing, damaged, or of another space, version or key.
+
+    Raises:
+        GalleryError: a folder lies in its place.
+    """
+    _require_no_folder(path)
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -82,6 +93,42 @@ def load(path: Path, space: Space, cipher: Cipher | None = None) -> Cached | Non
             return Cached(Index.read(cast(BinaryIO, opening), space), head)
         except ValueError:
             return None
+
+
+def delete(path: Path) -> None:
+    """Leave nothing of the file. Only for who holds off other writers: see `delete_unfinished`.
+
+    Raises:
+        GalleryError: a folder lies in its place.
+        WriteError: what was left under a temporary name cannot be deleted.
+    """
+    _require_no_folder(path)
+    delete_unfinished(path)
+    path.unlink(missing_ok=True)
+
+
+def delete_unfinished(path: Path) -> None:
+    """Delete what writers that were killed left under temporary names: it holds templates, too.
+
+    Only for who holds off other writers, as each does that writes the file: then none is in use.
+
+    Raises:
+        WriteError: one cannot be deleted.
+    """
+    for file in unfinished_files(path):
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise WriteError(
+                f"{file} must be removable. Got: {error.strerror}. Remove it yourself."
+            ) from error
+
+
+def _require_no_folder(path: Path) -> None:
+    if path.is_dir():
+        raise GalleryError(
+            f"{path} must be a file, which is made whenever it is missing. Got a folder. Remove it."
+        )
 
 
 def _label(head: Head) -> str:

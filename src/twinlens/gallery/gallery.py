@@ -34,11 +34,18 @@ from twinlens.gallery.entries import (
     Where,
 )
 from twinlens.gallery.index import Found
-from twinlens.gallery.interface import AnyGallery, require_items, require_keys, require_model
+from twinlens.gallery.interface import (
+    AnyGallery,
+    can_be,
+    numbers,
+    require_items,
+    require_keys,
+    require_model,
+)
 from twinlens.gallery.live_index import LiveIndex, Progress
 from twinlens.gallery.log import LogEntry
 from twinlens.gallery.store import NAME, Store
-from twinlens.gallery.verify import Verified, verify, verify_removed
+from twinlens.gallery.verify import Verified, never_was, verify, verify_removed
 from twinlens.types import IntArray, Scorer
 
 _KEPT_ITEMS = 4096
@@ -200,7 +207,7 @@ class Gallery(AnyGallery):
     def items(self, ids: Sequence[int] | IntArray) -> list[Item]:
         """Items by their numbers, ascending; those that are not there are left out."""
         with self._reading():
-            found = self.store.items(np.asarray(ids, np.int64).tolist())
+            found = self.store.items([int(item) for item in ids])
         return [found[item] for item in sorted(found)]
 
     def vectors(self, ids: Sequence[int] | IntArray) -> Vectors:
@@ -209,7 +216,7 @@ class Gallery(AnyGallery):
         Raises:
             GalleryError: one is not there.
         """
-        wanted = np.asarray(ids, np.int64)
+        wanted = numbers(self.path, ids)
         with self._reading():
             index = self._index.now().index
             require_items(self.path, np.setdiff1d(wanted, index.ids).tolist())
@@ -279,6 +286,8 @@ class Gallery(AnyGallery):
 
     def verify_removed(self, item: int) -> list[str]:
         """What is left of an item that was removed, in words; empty when nothing is."""
+        if not can_be(item):
+            return [never_was(item)]
         with self._lock, self.store.explained():
             return verify_removed(self.store, item, self.path)
 

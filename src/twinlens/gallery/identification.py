@@ -18,7 +18,7 @@ class Identification:
         known: True = it is `who`, False = nobody of the gallery, None = unsure, since no threshold
             could be promised.
         who: identity of the best candidate where it is known; None also where that has no name.
-        score: of the best candidate; None in an empty gallery.
+        score: of the best candidate; None where none is searched.
         candidates: the best item of each of the best identities, best first.
         enrolled: identities that were searched.
         fpir: promised share of strangers who are taken for somebody; None where none could be.
@@ -46,19 +46,26 @@ class Identification:
 
 
 def decide(
-    hits: Sequence[Hit], rule: IdentificationPoint | IdentificationRefusal | None, enrolled: int
+    hits: Sequence[Hit],
+    rule: IdentificationPoint | IdentificationRefusal | None,
+    enrolled: int,
+    *,
+    filtered: bool = False,
 ) -> Identification:
     """The answer for one probe.
 
     Args:
         hits: the best item of each of the best identities, best first.
-        rule: the threshold for this gallery, or why there is none; None for an empty gallery.
+        rule: the threshold for this gallery, or why there is none; None where none is enrolled.
         enrolled: identities that were searched.
+        filtered: whether those are only some of the gallery.
     """
     candidates = tuple(hits)
     score = candidates[0].score if candidates else None
     if rule is None or score is None:
-        why = "nobody is enrolled"
+        why = (
+            "nobody who is enrolled has what was filtered by" if filtered else "nobody is enrolled"
+        )
         return Identification(False, None, None, (), enrolled, None, None, None, why)
     if isinstance(rule, IdentificationRefusal):
         return Identification(None, None, score, candidates, enrolled, None, None, None, str(rule))

@@ -125,7 +125,10 @@ class AnyGallery(ABC):
             )
         templates, found = self._nearest(probes, candidates, where)
         rule = calibration.stranger_threshold(templates, fpir=fpir) if templates else None
-        return [decide(_best_of_each(hits)[:candidates], rule, len(templates)) for hits in found]
+        return [
+            decide(_best_of_each(hits)[:candidates], rule, len(templates), filtered=bool(where))
+            for hits in found
+        ]
 
     @abstractmethod
     def ids(self, *, identity: str | None = None, where: Where | None = None) -> IntArray:
@@ -237,6 +240,24 @@ def require_items(place: Path | str, missing: Collection[int], what: str = "Item
             f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}, which none is. See "
             "twinlens gallery list."
         )
+
+
+def numbers(place: Path | str, ids: Sequence[int] | IntArray, what: str = "Items") -> IntArray:
+    """Numbers of items as an array. [n]
+
+    Raises:
+        GalleryError: one is beyond what any item can have; see `require_items`.
+    """
+    try:
+        return np.asarray(ids, np.int64)
+    except OverflowError:
+        require_items(place, [item for item in ids if not can_be(item)], what)
+        raise
+
+
+def can_be(item: int) -> bool:
+    """Whether an item may have this number."""
+    return 0 < item < 2**63
 
 
 def require_keys(where: Where | None, keys: Iterable[str]) -> None:

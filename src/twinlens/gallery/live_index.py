@@ -73,8 +73,8 @@ class LiveIndex:
         return len(self._cached.index)
 
     def delete_file(self) -> None:
-        """Until it is kept again, nothing is on disk."""
-        self._file.unlink(missing_ok=True)
+        """Until it is kept again, nothing is on disk; inside a transaction."""
+        cache_file.delete(self._file)
         self._on_disk = None
 
     def _started(self, cached: Cached | None) -> Cached:

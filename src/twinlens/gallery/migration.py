@@ -109,6 +109,6 @@ class Migration:
                     self._store.remove(waiting)
                 self._store.successor.succeed()
                 # before the commit, as it must not outlive what it holds
-                (self.path / cache_file.NAME).unlink(missing_ok=True)
+                cache_file.delete(self.path / cache_file.NAME)
             self._store.erase()
         return True

@@ -70,6 +70,11 @@ class Store:
                 f"{path.parent} must be a gallery. Got no {path.name} in it. Correct the path, or "
                 "make one: twinlens gallery create."
             )
+        if not path.stat().st_size:
+            raise GalleryError(
+                f"{path} must be the store of a gallery. Got an empty file. Restore it from a "
+                "copy, or import what was exported."
+            )
         self.path = path
         self._db = connect(path, wait_s=wait_s)
         try:

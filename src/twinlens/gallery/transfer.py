@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,45 +59,71 @@ def import_gallery(gallery: AnyGallery, folder: Path) -> Added:
         GalleryError: the files are missing, changed, of another version or another model, or one
             content has two identities.
     """
-    manifest = _manifest(folder)
-    space = from_plain(Space, manifest["space"])
+    space = _space(folder)
     if space != gallery.space:
         raise GalleryError(
             f"{folder} must hold embeddings of the model {gallery.space.fingerprint}. Got those "
             f"of {space.fingerprint}. Import it into a gallery of that model."
         )
-    vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
-    return gallery.add(vectors, list(_entries(folder / ITEMS)))
+    with _exported(folder / VECTORS):
+        vectors: Any = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        if not isinstance(vectors, np.ndarray) or vectors.dtype.kind != "f":
+            raise TypeError("what is no array of decimal numbers")
+    return gallery.add(vectors, _entries(folder / ITEMS))
 
 
-def _entries(path: Path) -> Iterator[Entry]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            row: dict[str, Any] = json.loads(line)
-            row.pop("added")
-            yield from_plain(Entry, row)
+def _entries(path: Path) -> list[Entry]:
+    with _exported(path):
+        text = path.read_text(encoding="utf-8").removesuffix("\n")
+    entries: list[Entry] = []
+    for number, line in enumerate(text.split("\n") if text else [], start=1):
+        with _exported(path, number):
+            entries.append(_entry(json.loads(line)))
+    return entries
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, if the files are those that it names."""
+def _entry(row: Any) -> Entry:
+    del row["added"]
+    metadata = row.get("metadata", {})
+    identity = row.get("identity")
+    texts = [row.get("content"), row.get("source", ""), "" if identity is None else identity]
+    for text in (*texts, *metadata, *metadata.values()):
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r}, which is no text")
+        text.encode()  # half of a character is none
+    return from_plain(Entry, row)
+
+
+def _space(folder: Path) -> Space:
+    """Of the embeddings, if the files are those of the manifest."""
+    with _exported(folder / MANIFEST):
+        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        version = manifest["format"]
+    if version != FORMAT:
+        raise GalleryError(
+            f"{folder} must be of format {FORMAT}. Got {version}. Export again with this version."
+        )
+    with _exported(folder / MANIFEST):
+        space, digests = from_plain(Space, manifest["space"]), manifest["files"]
+        same = {name: _sha256(folder / name) == digests[name] for name in (VECTORS, ITEMS)}
+    for name, is_same in same.items():
+        if not is_same:
+            raise GalleryError(
+                f"{folder / name} must be as it was exported. Got other bytes. Export again."
+            )
+    return space
+
+
+@contextmanager
+def _exported(path: Path, row: int | None = None) -> Generator[None, None, None]:
+    """A block that reads what an export wrote; anything else becomes one error."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        changed = [n for n, digest in manifest["files"].items() if _sha256(folder / n) != digest]
-    except (OSError, ValueError, KeyError) as error:
+        yield
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise GalleryError(
-            f"{folder} must be what twinlens gallery export wrote. Got a problem with {error}. "
-            "Export again."
+            f"{path}{'' if row is None else f', row {row},'} must be what twinlens gallery export "
+            f"wrote. Got a problem with {error}. Export again."
         ) from error
-    if manifest["format"] != FORMAT:
-        raise GalleryError(
-            f"{folder} must be of format {FORMAT}. Got {manifest['format']}. Export again with "
-            "this version."
-        )
-    if changed:
-        raise GalleryError(
-            f"{folder / changed[0]} must be as it was exported. Got other bytes. Export again."
-        )
-    return manifest
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twinlens.atomic import unfinished_files
 from twinlens.gallery import cache_file
 from twinlens.gallery.cache_file import Cached
 from twinlens.gallery.store import Store
@@ -69,15 +70,29 @@ def verify_removed(store: Store, item: int, folder: Path) -> list[str]:
     """
     change = store.removal_of(item)
     if change is None:
-        there = bool(store.items([item]))
-        return [f"item {item} {'is still there' if there else 'never was there'}"]
+        return [still_there(item) if store.items([item]) else never_was(item)]
     left: list[str] = []
     on_disk = cache_file.load(folder / cache_file.NAME, store.space, store.cipher)
     if on_disk is not None and on_disk.head.change < change:
         left.append("the index on disk is older than the removal; rebuild it")
+    left += [
+        f"{file.name}, which may hold it, is left of an index that was not written to its end "
+        "(unless another process writes it now); rebuild the index"
+        for file in unfinished_files(folder / cache_file.NAME)
+    ]
     if not store.erase():
         left.append("another process still reads an older state; end it and verify again")
     return left
+
+
+def still_there(item: int) -> str:
+    """That it was not removed."""
+    return f"item {item} is still there"
+
+
+def never_was(item: int) -> str:
+    """That no item had its number."""
+    return f"item {item} never was there"
 
 
 def _differences(store: Store, cached: Cached, name: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -136,7 +137,12 @@ class _Case:
     def bad_removal(self) -> None:
         with self._folder() as folder, self._filled(Path(folder)) as gallery:
             there = int(gallery.ids()[0])
-            _refused(lambda: gallery.remove([there, 10**9]))
+            for missing in (10**9, 2**63, 10**20):
+                _refused(partial(gallery.remove, [there, missing]))
+                _refused(partial(gallery.vectors, [there, missing]))
+                _require(
+                    bool(gallery.verify_removed(missing)), "that it never was there", "nothing"
+                )
             _require(len(gallery) == _COUNT, _COUNT, len(gallery))
 
     def numbers(self) -> None:

@@ -39,13 +39,19 @@ from twinlens.gallery.entries import (
     Vectors,
     Where,
 )
-from twinlens.gallery.interface import AnyGallery, require_items, require_keys, require_model
+from twinlens.gallery.interface import (
+    AnyGallery,
+    numbers,
+    require_items,
+    require_keys,
+    require_model,
+)
 from twinlens.gallery.log import LogEntry
 from twinlens.gallery.milvus.checks import problems, recall
 from twinlens.gallery.milvus.items import Items, row_of, text_of
 from twinlens.gallery.milvus.journal import WAIT_S, Head, Journal, Turn
 from twinlens.gallery.milvus.tables import AT_ONCE, MOST, Milvus, Table, one_of
-from twinlens.gallery.verify import Verified
+from twinlens.gallery.verify import Verified, never_was, still_there
 from twinlens.types import IntArray
 
 
@@ -193,7 +199,7 @@ class MilvusGallery(AnyGallery):
         Raises:
             GalleryError: one is not there, or the server does not answer.
         """
-        chosen = sorted({int(item) for item in ids})
+        chosen = sorted(set(numbers(self.place, ids, "Items to be removed").tolist()))
         with self._writing() as (head, turn):
             found = {item.id: item for item in self._items.among(chosen)}
             require_items(self.place, set(chosen) - found.keys(), "Items to be removed")
@@ -236,8 +242,8 @@ class MilvusGallery(AnyGallery):
     def items(self, ids: Sequence[int] | IntArray) -> list[Item]:
         """Items by their numbers, ascending; those that are not there are left out."""
         given = self._read_head().given
-        wanted: list[int] = np.unique(np.asarray(ids, np.int64)).tolist()
-        return self._items.among([item for item in wanted if item <= given])
+        wanted = sorted({int(item) for item in ids})
+        return self._items.among([item for item in wanted if 0 < item <= given])
 
     def vectors(self, ids: Sequence[int] | IntArray) -> Vectors:
         """Templates of items. [n] -> [n, dim].
@@ -245,7 +251,7 @@ class MilvusGallery(AnyGallery):
         Raises:
             GalleryError: one is not there.
         """
-        wanted: list[int] = np.asarray(ids, np.int64).tolist()
+        wanted: list[int] = numbers(self.place, ids).tolist()
         found = self._items.vectors(wanted)
         require_items(self.place, set(wanted) - found.keys())
         return np.array([found[i] for i in wanted], np.float32).reshape(-1, self.space.dim)
@@ -303,9 +309,9 @@ class MilvusGallery(AnyGallery):
 
         What Milvus keeps on its disks until it compacts them cannot be looked at.
         """
-        if self._items.among([item]):
-            return [f"item {item} is still there"]
-        return [] if 0 < item <= self._read_head().given else [f"item {item} never was there"]
+        if not 0 < item <= self._read_head().given:
+            return [never_was(item)]
+        return [still_there(item)] if self._items.among([item]) else []
 
     def _nearest(
         self, probes: Vectors, candidates: int, where: Where | None
