@@ -23,12 +23,19 @@ from twinlens.tasks.calibrate import calibrate
 from twinlens.training.history import Listener
 
 FEWEST = 40
-"""Pictures: with fewer there is nothing to learn from, or to calibrate on."""
+"""Pictures: with fewer there is nothing to train on."""
 MOST = 1500
 CALIBRATED_ON = 300
 """Pictures, at most, that thresholds are taken from."""
+FEWEST_CALIBRATED = 10
+"""With fewer, nothing is known of how alike different pictures of a folder are."""
 COPIES = 7
 """Changed copies of each picture, besides itself."""
+_HARD = {"crop": 4.0, "rotation": 2.0, "text": 2.0}
+"""Changes that are learned from more often than the others, which are easier."""
+_CHANGES = tuple(TRANSFORMS)
+_TOTAL = sum(_HARD.get(name, 1.0) for name in _CHANGES)
+_SHARES = [_HARD.get(name, 1.0) / _TOTAL for name in _CHANGES]
 _SIDE = 256
 _ALIKE_BITS = 10
 """Pictures whose coarse hashes differ in fewer of 64 bits may be copies already."""
@@ -74,9 +81,9 @@ def model_for(
 ) -> Bundle:
     """The model that comes with the package, with thresholds that hold in a folder; saved.
 
-    What is unlike in one collection may be alike in another. So its promises are made anew from
-    some pictures of the folder and changed copies of them; where there are too few, they stay
-    those of the generated pictures that it was calibrated on, and no file is written.
+    What is unlike in one collection may be alike in another: different photos are more alike than
+    the generated pictures that the model was trained and calibrated on. So its promises are made
+    anew from some pictures of the folder and changed copies of them.
 
     Args:
         folder: of pictures, however nested.
@@ -85,14 +92,12 @@ def model_for(
         progress: told of (copies embedded, copies).
 
     Raises:
+        DataError: there are too few pictures to take a threshold from.
         BundleError: something is at `out`.
     """
     bundle = Bundle.load(COPIES_MODEL)
     with _room_beside(out) as place:
-        try:
-            write_copies(folder, place, seed=seed, most=CALIBRATED_ON)
-        except DataError:  # too few
-            return bundle
+        write_copies(folder, place, seed=seed, most=CALIBRATED_ON, fewest=FEWEST_CALIBRATED)
         dataset = replace(read_dataset(place), root=folder)
         calibration = calibrate(bundle, dataset, progress=progress)
     return Bundle.save(
@@ -113,7 +118,9 @@ def _room_beside(out: Path) -> Generator[Path]:
         yield Path(place)
 
 
-def write_copies(folder: Path, out: Path, *, seed: int = 0, most: int = MOST) -> int:
+def write_copies(
+    folder: Path, out: Path, *, seed: int = 0, most: int = MOST, fewest: int = FEWEST
+) -> int:
     """A folder for each picture, with it and changed copies of it. Returns how many pictures.
 
     It is named by the coarse hash of the picture, by which a model knows what it was trained on.
@@ -135,10 +142,11 @@ def write_copies(folder: Path, out: Path, *, seed: int = 0, most: int = MOST) ->
         _write(picture, out / np.packbits(found).tobytes().hex(), rng)
         if len(hashes) == most:
             break
-    if len(hashes) < FEWEST:
+    if len(hashes) < fewest:
         raise DataError(
-            f"{folder} must hold at least {FEWEST} different pictures to learn from. Got "
-            f"{len(hashes)}. Name a model with --model."
+            f"{folder} must hold at least {fewest} different pictures to learn from how alike "
+            f"they are. Got {len(hashes)}. Add some, name a model with --model, or a score with "
+            "--threshold."
         )
     return len(hashes)
 
@@ -172,6 +180,6 @@ def _write(picture: Image.Image, folder: Path, rng: np.random.Generator) -> None
     picture.save(folder / "0.png")
     for copy in range(1, COPIES + 1):
         changed = picture
-        for name in rng.choice(list(TRANSFORMS), int(rng.integers(1, 3)), replace=False):
+        for name in rng.choice(_CHANGES, int(rng.integers(1, 3)), replace=False, p=_SHARES):
             changed = altered(changed, str(name), float(rng.uniform(0.2, 1)), rng)
         changed.save(folder / f"{copy}.png")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from twinlens.data.duplicates import content_hash
-from twinlens.duplicates import plan as plans
 from twinlens.duplicates.plan import JOURNAL, Step, apply_plan, undo, write_plan
 from twinlens.errors import DataError
 
@@ -42,7 +45,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.startswith(JOURNAL)
+        if path.is_file() and not path.name.lstrip(".").startswith(JOURNAL)
     }
 
 
@@ -78,12 +81,12 @@ class Interruption:
     def __init__(self, moment: int) -> None:
         self.left = moment
 
-    def of(self, real: Callable[..., None]) -> Callable[..., None]:
-        def call(*arguments: object) -> None:
+    def of(self, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
-            real(*arguments)
+            return real(*arguments, **options)
 
         return call
 
@@ -100,8 +103,8 @@ def test_cut_short_it_goes_on_or_is_undone(
 ) -> None:
     stop = Interruption(moment)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(plans.os, "link", stop.of(os.link))
-        patched.setattr(plans.Path, "unlink", stop.of(os.unlink))
+        patched.setattr(os, "link", stop.of(os.link))
+        patched.setattr(Path, "unlink", stop.of(os.unlink))
         apply_plan(plan, folder, tmp_path / "moved")
     there = {**files(folder), **files(tmp_path / "moved")}
     assert there == FILES
@@ -152,3 +155,159 @@ def test_undo_writes_over_nothing(folder: Path, plan: Path, tmp_path: Path) -> N
     assert files(tmp_path / "moved") == {"b/a.png": b"one", "b/c.png": b"two"}
     with pytest.raises(DataError, match="which --apply wrote"):
         undo(folder, tmp_path)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_is_kept_is_checked_before_anything_moves(
+    begun: bool, folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "moved"
+    if begun:  # one of the two clusters: the other is still to be moved
+        edited(plan, 3, action="keep")
+        apply_plan(plan, folder, to)
+        edited(plan, 3, action="move")
+    (folder / "d.png").write_bytes(b"changed")
+    if not begun:
+        (folder / "a.png").unlink()
+    before = files(folder)
+    with pytest.raises(DataError) as error:
+        apply_plan(plan, folder, to)
+    assert f"{folder / 'd.png'}, which is to be kept, must be as it was" in str(error.value)
+    assert (f"{folder / 'a.png'}, which is to be kept," in str(error.value)) is not begun
+    assert files(folder) == before
+    assert to.exists() is begun
+
+
+def test_what_was_kept_may_change_after_its_copies_moved(
+    folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    apply_plan(plan, folder, tmp_path / "moved")
+    (folder / "a.png").write_bytes(b"changed")
+    assert apply_plan(plan, folder, tmp_path / "moved") == 0
+
+
+def test_another_collection_is_refused(
+    folder: Path, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to, other = tmp_path / "moved", tmp_path / "other"
+    shutil.copytree(folder, other)
+    monkeypatch.chdir(tmp_path)
+    apply_plan(plan, Path("photos"), to)
+    before = files(to)
+    for refused in (lambda: undo(other, to), lambda: apply_plan(plan, other, to)):
+        with pytest.raises(DataError, match=f"out of {other}. Got what was .* of {folder}. Name"):
+            refused()
+    assert files(other) == FILES
+    assert files(to) == before
+    folder.rename(tmp_path / "renamed")
+    with pytest.raises(DataError, match="first row"):
+        undo(tmp_path / "renamed", to)
+    journal = (to / JOURNAL).read_text()
+    (to / JOURNAL).write_text(journal.replace(str(folder), str(tmp_path / "renamed"), 1))
+    assert undo(tmp_path / "renamed", to) == 2
+    assert files(tmp_path / "renamed") == FILES
+
+
+def test_a_journal_that_names_no_collection_is_undone(
+    folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "moved"
+    apply_plan(plan, folder, to)
+    rows = (to / JOURNAL).read_text().splitlines(keepends=True)
+    (to / JOURNAL).write_text("".join(rows[1:]))
+    assert (to / JOURNAL).read_text().split() == ["b/a.png", "b/c.png"]
+    assert apply_plan(plan, folder, to) == 0
+    assert undo(folder, to) == 2
+    assert files(folder) == FILES
+
+
+def test_a_plan_may_have_the_mark_that_excel_puts_first(
+    folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    plan.write_bytes(b"\xef\xbb\xbf" + plan.read_bytes())
+    assert apply_plan(plan, folder, tmp_path / "moved") == 2
+
+
+def test_a_folder_that_leads_back_to_the_collection_is_refused(
+    folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "moved"
+    to.mkdir()
+    (to / "b").symlink_to(folder / "b")
+    with pytest.raises(DataError, match="must be free"):
+        apply_plan(plan, folder, to)
+    (to / JOURNAL).write_text("b/a.png\nb/c.png\n")
+    with pytest.raises(DataError, match="must be free"):
+        apply_plan(plan, folder, to)
+    with pytest.raises(DataError, match="must be free"):
+        undo(folder, to)
+    assert files(folder) == FILES
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        yield Path(place)
+
+
+def test_copies_move_to_another_disk_and_back(folder: Path, plan: Path, other_disk: Path) -> None:
+    to = other_disk / "moved"
+    os.utime(folder / "b" / "a.png", ns=(10**18, 10**18))
+    assert apply_plan(plan, folder, to) == 2
+    assert files(folder) == {"a.png": b"one", "d.png": b"three"}
+    assert files(to) == {"b/a.png": b"one", "b/c.png": b"two"}
+    assert apply_plan(plan, folder, to) == 0
+    assert undo(folder, to) == 2
+    assert files(folder) == FILES
+    assert files(to) == {}
+    assert (folder / "b" / "a.png").stat().st_mtime_ns == 10**18  # the oldest counts as original
+
+
+@pytest.mark.parametrize("then", ["apply", "undo", "apply after undo"])
+@pytest.mark.parametrize("moment", range(26))
+def test_where_files_have_one_name_each_it_goes_on_or_is_undone(
+    moment: int,
+    then: str,
+    folder: Path,
+    plan: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    to = tmp_path / "moved"
+    monkeypatch.setattr(os, "link", no_link)
+
+    def cut_short(run: Callable[[], object]) -> None:
+        stop = Interruption(moment)
+        with monkeypatch.context() as patched, suppress(KeyboardInterrupt):
+            for name in ("open", "close"):
+                patched.setattr(os, name, stop.of(getattr(os, name)))
+            for name in ("unlink", "replace"):
+                patched.setattr(Path, name, stop.of(getattr(Path, name)))
+            patched.setattr(shutil, "copyfileobj", stop.of(shutil.copyfileobj))
+            run()
+        for name, data in FILES.items():
+            assert data in (files(folder).get(name), files(to).get(name))
+
+    if then == "apply after undo":
+        apply_plan(plan, folder, to)
+        cut_short(lambda: undo(folder, to))
+    else:
+        cut_short(lambda: apply_plan(plan, folder, to))
+    if then == "undo":
+        if (to / JOURNAL).is_file():
+            undo(folder, to)
+            assert files(to) == {}
+        assert files(folder) == FILES
+        return
+    apply_plan(plan, folder, to)
+    assert files(folder) == {"a.png": b"one", "d.png": b"three"}
+    assert files(to) == {"b/a.png": b"one", "b/c.png": b"two"}
+    undo(folder, to)
+    assert files(folder) == FILES
+    assert files(to) == {}

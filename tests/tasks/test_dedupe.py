@@ -15,15 +15,23 @@ from PIL import Image, ImageDraw, ImageFilter
 from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.duplicates.transforms import altered
-from twinlens.errors import DataError, EvidenceError
-from twinlens.self_supervised import COPIES_MODEL, fit_copies, model_for, write_copies
+from twinlens.errors import ConfigError, DataError, EvidenceError, GalleryError
+from twinlens.self_supervised import (
+    COPIES_MODEL,
+    FEWEST_CALIBRATED,
+    fit_copies,
+    model_for,
+    write_copies,
+)
 from twinlens.tasks.dedupe import find_duplicates
 
+OUT = ("--out", "plan.csv")
 TINY = (
     "modality.size=16",
     "encoder.widths=[8,16]",
     "encoder.strides=[1,2]",
     "encoder.dim=16",
+    "encoder.described=none",
     "train.steps=200",
     "train.warmup_steps=4",
     "train.precision=float32",
@@ -92,7 +100,7 @@ def test_copies_are_found_with_the_best_one_kept(album: Path, tmp_path: Path) ->
         key=str,
     )
     assert found.files == 65
-    assert found.new == 64  # two contents come twice, and the broken one was tried
+    assert found.new == 63  # two contents come twice, and the broken one cannot be embedded
     assert ["broken.png" in problem for problem in found.problems] == [True]
     near = [step for step in found.steps if step.kind == "near"]
     assert all(float(step.score) >= 0.9 and step.joined_by for step in near)
@@ -132,6 +140,55 @@ def test_a_model_that_is_not_calibrated_needs_a_threshold(
 ) -> None:
     with pytest.raises(EvidenceError, match="--threshold"):
         find_duplicates(album, bundle, tmp_path / "memory")
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf"), float("-inf")])
+def test_a_threshold_is_a_number(album: Path, tmp_path: Path, threshold: float) -> None:
+    bundle = Bundle.load(COPIES_MODEL)
+    with pytest.raises(ConfigError, match=f"finite number. Got {threshold}"):
+        find_duplicates(album, bundle, tmp_path / "memory", threshold=threshold)
+    assert not (tmp_path / "memory").exists()
+
+
+def test_what_another_model_looked_at_is_refused_with_what_to_delete(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    folder, memory = tmp_path / "photos", tmp_path / "plan.csv.gallery"
+    folder.mkdir()
+    photo(0).save(folder / "0.png")
+    find_duplicates(folder, Bundle.load(COPIES_MODEL), memory, threshold=0.9)
+    with pytest.raises(GalleryError, match=f"{memory}, .* of another model. Delete it"):
+        find_duplicates(folder, bundle, memory, threshold=0.9)
+    shutil.rmtree(memory)
+    assert find_duplicates(folder, bundle, memory, threshold=0.9).new == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("photos/0.png", (), "0.png must be a folder of pictures. Got a file. Name a folder."),
+        ("none", (), "none must be a folder of pictures. Got nothing there. Name a folder."),
+        ("photos", ("--threshold", "nan"), "must be a finite number. Got nan."),
+        ("photos", ("--threshold", "inf"), "must be a finite number. Got inf."),
+        ("photos", ("--out", "photos/0.png/plan.csv"), "photos/0.png must be writable. Got: "),
+    ],
+)
+def test_the_command_refuses_before_it_makes_anything(
+    name: str,
+    arguments: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photos").mkdir()
+    photo(0).save("photos/0.png")
+    with pytest.raises(SystemExit) as exit:
+        main(["dedupe", name, *arguments, *(() if "--out" in arguments else OUT)])
+    assert exit.value.code == 2
+    assert told in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["0.png"]
 
 
 def test_the_command_finds_moves_and_undoes(
@@ -194,18 +251,43 @@ def test_without_a_model_the_one_that_comes_along_is_calibrated_on_the_folder(
     ):
         assert copies in clusters.values()
     assert facts["moves"] == sum(len(cluster) - 1 for cluster in clusters.values())
-    assert json.loads(run("--json")[1])["new"] <= 1  # the broken one is tried again
+    assert json.loads(run("--json")[1])["new"] == 0
     code, out = run("--learn")
     assert code == 2
     assert "--learn makes" in out
 
 
-def test_a_small_folder_takes_the_thresholds_of_the_generated_pictures(
-    album: Path, tmp_path: Path
+def test_of_few_different_pictures_none_is_taken_for_a_copy(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(FEWEST_CALIBRATED + 2):
+        photo(number).save(folder / f"{number:02}.png")
+    bundle = model_for(folder, tmp_path / "model")
+    assert bundle.calibration is not None
+    assert bundle.calibration.data["identities"] == FEWEST_CALIBRATED + 2
+    found = find_duplicates(folder, bundle, tmp_path / "gallery")
+    assert found.steps == ()
+    assert not found.rule.promised
+
+
+def test_of_too_few_pictures_no_threshold_is_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle = model_for(album / "trip0", tmp_path / "model")
-    assert bundle.calibration == Bundle.load(COPIES_MODEL).calibration
-    assert not (tmp_path / "model").exists()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(FEWEST_CALIBRATED - 1):
+        photo(number).save(folder / f"{number:02}.png")
+    photo(3).resize((60, 45)).save(folder / "small.png")
+    plan = tmp_path / "plan.csv"
+    with pytest.raises(SystemExit) as exit:
+        main(["dedupe", str(folder), "--out", str(plan)])
+    assert exit.value.code == 2
+    assert "at least 10 different pictures" in capsys.readouterr().err
+    assert not list(tmp_path.glob("plan*"))
+    with pytest.raises(SystemExit) as exit:
+        main(["dedupe", str(folder), "--out", str(plan), "--threshold", "0.9", "--json"])
+    assert exit.value.code == 0
+    assert json.loads(capsys.readouterr().out)["moves"] == 1
 
 
 def test_the_command_learns_from_the_folder_when_asked_to(

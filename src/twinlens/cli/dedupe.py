@@ -8,14 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from twinlens.atomic import require_writable
 from twinlens.bundle import Bundle
 from twinlens.cli.options import AsJson, Plugins, load_plugins
 from twinlens.cli.progress import TrainingProgress, counting
 from twinlens.duplicates.plan import apply_plan, undo, write_plan
 from twinlens.errors import ConfigError
 from twinlens.plain import to_plain
-from twinlens.self_supervised import fit_copies, model_for
-from twinlens.tasks.dedupe import FPIR, NEIGHBOURS, Duplicates, find_duplicates
+from twinlens.self_supervised import COPIES_MODEL, fit_copies, model_for
+from twinlens.tasks.dedupe import FPIR, NEIGHBOURS, Duplicates, check_request, find_duplicates
 from twinlens.tasks.dedupe_page import write_dedupe_page
 
 FELL_SHORT = 1
@@ -79,7 +80,9 @@ def dedupe_command(
         _tell({"moved": count, "to": str(to)}, text, as_json)
         return
     assert out is not None  # one of the three was named
-    bundle = _model(folder, out, model, learn=learn)
+    check_request(folder, threshold)
+    require_writable(out.absolute().parent)
+    bundle = _model(folder, out, model, learn=learn, given=threshold is not None)
     with counting("embedding") as progress:
         found = find_duplicates(
             folder,
@@ -98,8 +101,11 @@ def dedupe_command(
         raise typer.Exit(FELL_SHORT)
 
 
-def _model(folder: Path, out: Path, model: Path | None, *, learn: bool) -> Bundle:
-    """The model named; or that of an earlier run; or one made for the folder, which is kept."""
+def _model(folder: Path, out: Path, model: Path | None, *, learn: bool, given: bool) -> Bundle:
+    """The model named; or that of an earlier run; or one made for the folder, which is kept.
+
+    Where the threshold is given, the one that comes along serves any folder as it is.
+    """
     own = out.with_name(out.name + ".model")
     if learn and (model is not None or own.exists()):
         raise ConfigError(
@@ -113,6 +119,8 @@ def _model(folder: Path, out: Path, model: Path | None, *, learn: bool) -> Bundl
     if learn:
         with TrainingProgress() as progress:
             return fit_copies(folder, own, listener=progress)
+    if given:
+        return Bundle.load(COPIES_MODEL)
     with counting("calibrating") as count:
         return model_for(folder, own, progress=count)
 

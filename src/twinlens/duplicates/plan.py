@@ -10,17 +10,19 @@ import csv
 import io
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from twinlens.atomic import sync_folder, write_bytes
+from twinlens.atomic import write_bytes
 from twinlens.data.duplicates import content_hash
 from twinlens.data.problems import listed
+from twinlens.duplicates.moving import clear, is_halfway, move
 from twinlens.errors import DataError
 
 JOURNAL = "moved.csv"
+_COLLECTION = "collection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,35 +69,41 @@ def write_plan(path: Path, steps: Sequence[Step]) -> None:
 def apply_plan(plan: Path, folder: Path, to: Path) -> int:
     """Move what the plan says to another folder, under the same names. Returns how many files.
 
-    All of it is checked first. Run again after it was cut short, it goes on.
+    All of it is checked first, what is kept as well as what is moved. Run again after it was cut
+    short, it goes on.
 
     Args:
         plan: as `write_plan` wrote it; "move" and "keep" may have been changed.
         folder: the collection.
-        to: where to; on the same disk, and not inside the collection.
+        to: where to; not inside the collection.
 
     Raises:
-        DataError: the plan is none, moves all of a cluster, or a file has changed; names all.
+        DataError: the plan is none, moves all of a cluster, or a file has changed; names all. Or
+            `to` holds what was moved out of another collection.
     """
     if to.resolve().is_relative_to(folder.resolve()):
         raise DataError(
             f"--to must lie outside the collection {folder}. Got {to}. Choose another folder."
         )
     steps = _read_plan(plan)
-    begun = set(_journal(to))
+    begun = set(_journal(to, folder))
+    for path in begun:
+        clear(folder / path)  # of an undo that was cut short
     todo = [
         row
         for row in steps
         if row["action"] == "move" and not (row["path"] in begun and _is_moved(folder, to, row))
     ]
-    _check(steps, folder, to, todo)
+    _check(steps, folder, to, todo, begun)
     to.mkdir(parents=True, exist_ok=True)
-    with (to / JOURNAL).open("a", newline="", encoding="utf-8") as file:
+    if not (to / JOURNAL).is_file():
+        write_bytes(to / JOURNAL, _row(_COLLECTION, str(folder.resolve())))
+    with (to / JOURNAL).open("ab") as file:
         for row in todo:
-            csv.writer(file).writerow([row["path"]])
+            file.write(_row(row["path"]))
             file.flush()
             os.fsync(file.fileno())
-            _move(folder / row["path"], to / row["path"])
+            move(folder / row["path"], to / row["path"])
     return len(todo)
 
 
@@ -103,18 +111,22 @@ def undo(folder: Path, to: Path) -> int:
     """Move everything back to where it was. Returns how many files.
 
     Raises:
-        DataError: nothing was moved there, or a place has been taken meanwhile; nothing is moved.
+        DataError: nothing was moved there, or out of another collection, or a place has been taken
+            meanwhile; nothing is moved.
     """
     if not (to / JOURNAL).is_file():
         raise DataError(f"{to} must hold {JOURNAL}, which --apply wrote. Got none. Name that one.")
-    moved = [path for path in _journal(to) if (to / path).is_file()]
+    begun = _journal(to, folder)
+    for path in begun:
+        clear(to / path)  # of an --apply that was cut short
+    moved = [path for path in begun if (to / path).is_file()]
     taken = [path for path in moved if _is_taken(folder / path, to / path)]
     if taken:
         raise DataError(
             f"{folder / taken[0]} must be free to be moved back to. Got a file there. Move it away."
         )
     for path in moved:
-        _move(to / path, folder / path)
+        move(to / path, folder / path)
     (to / JOURNAL).rename(to / f"{JOURNAL}.undone")
     return len(moved)
 
@@ -125,12 +137,12 @@ def _is_moved(folder: Path, to: Path, row: dict[str, str]) -> bool:
 
 def _is_taken(target: Path, source: Path) -> bool:
     """Whether something is there that is not the file itself, moved only halfway."""
-    return os.path.lexists(target) and not (source.is_file() and target.samefile(source))
+    return os.path.lexists(target) and not is_halfway(source, target)
 
 
 def _read_plan(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # as Excel saves it
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
@@ -147,47 +159,70 @@ def _read_plan(path: Path) -> list[dict[str, str]]:
 
 
 def _check(
-    steps: Sequence[dict[str, str]], folder: Path, to: Path, todo: Sequence[dict[str, str]]
+    steps: Sequence[dict[str, str]],
+    folder: Path,
+    to: Path,
+    todo: Sequence[dict[str, str]],
+    begun: Collection[str],
 ) -> None:
     problems: list[str] = []
-    kept: defaultdict[str, int] = defaultdict(int)
+    kept: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
     for row in steps:
-        kept[row["cluster"]] += row["action"] == "keep"
+        kept[row["cluster"]] += [row] if row["action"] == "keep" else []
     problems += [
         f"cluster {cluster} must keep a file. Got only moves. Keep one."
-        for cluster, count in kept.items()
-        if not count
+        for cluster, rows in kept.items()
+        if not rows
     ]
-    for row in todo:
+    touched = dict.fromkeys(row["cluster"] for row in todo)
+    for row in [*todo, *(row for cluster in touched for row in kept[cluster])]:
         place = folder / row["path"]
         if not place.resolve().is_relative_to(folder.resolve()):
             problems.append(f"{row['path']} must lie in {folder}. Got another place. Leave it out.")
-        elif not place.is_file() or content_hash(str(place)) != row["content"]:
-            problems.append(f"{place} must be as it was looked at. It is not. Make a new plan.")
-        elif _is_taken(to / row["path"], place):
+        elif not _is_as_planned(place, row):
+            what = "kept" if row["action"] == "keep" else "moved"
+            problems.append(
+                f"{place}, which is to be {what}, must be as it was looked at. It is not. "
+                "Make a new plan."
+            )
+    for row in todo:
+        if os.path.lexists(to / row["path"]) and not (
+            row["path"] in begun and is_halfway(folder / row["path"], to / row["path"])
+        ):
             problems.append(f"{to / row['path']} must be free. Got a file. Choose another --to.")
     if problems:
         raise DataError(listed(problems, "The plan"))
 
 
-def _journal(to: Path) -> list[str]:
-    """Each file whose move was begun."""
+def _is_as_planned(place: Path, row: dict[str, str]) -> bool:
+    try:
+        return place.is_file() and content_hash(str(place)) == row["content"]
+    except DataError:  # it cannot be read
+        return False
+
+
+def _journal(to: Path, folder: Path) -> list[str]:
+    """Each file whose move was begun.
+
+    Raises:
+        DataError: they were moved out of another collection.
+    """
     if not (to / JOURNAL).is_file():
         return []
-    with (to / JOURNAL).open(encoding="utf-8", newline="") as file:
-        return list(dict.fromkeys(row[0] for row in csv.reader(file) if row))
+    text = (to / JOURNAL).read_bytes().decode(errors="surrogateescape")
+    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    if rows and rows[0][0] == _COLLECTION and len(rows[0]) > 1:  # an older one has no such row
+        collection = rows.pop(0)[1]
+        if Path(collection) != folder.resolve():
+            raise DataError(
+                f"{to} must hold what was moved out of {folder.resolve()}. Got what was moved out "
+                f"of {collection}. Name that collection, or another folder; if the collection has "
+                f"got another place since, write that in the first row of {to / JOURNAL}."
+            )
+    return list(dict.fromkeys(row[0] for row in rows))
 
 
-def _move(source: Path, target: Path) -> None:
-    """First the new name, then the old one goes: a file has one at any moment."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        if not (target.exists() and target.samefile(source)):
-            os.link(source, target)  # unlike a rename it fails where something is
-    except OSError as error:
-        raise DataError(
-            f"{source} must move to {target}. Got: {error.strerror}. Choose a folder on the same "
-            "disk, which can hold two names of one file."
-        ) from error
-    sync_folder(target.parent)
-    source.unlink()
+def _row(*cells: str) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode(errors="surrogateescape")

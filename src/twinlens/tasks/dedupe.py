@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,15 +19,18 @@ from twinlens.data.manifest import read_inputs
 from twinlens.duplicates.clusters import Cluster, Pair, complete_link
 from twinlens.duplicates.plan import Step
 from twinlens.duplicates.quality import Quality, quality_of
-from twinlens.errors import DataError, EvidenceError
-from twinlens.gallery import AnyGallery, Entry, Item
-from twinlens.tasks.gallery import create_gallery, open_gallery
+from twinlens.errors import ConfigError, DataError, EvidenceError, GalleryError
+from twinlens.gallery import AnyGallery, Entry, Item, open_any
+from twinlens.tasks.gallery import create_gallery
 from twinlens.tasks.readable import embed_readable
 from twinlens.types import IntArray
 
 NEIGHBOURS = 20
 """Candidates looked at for each picture."""
 FPIR = 0.05
+_MARGIN = 0.1
+"""Part of the way to 1 that is kept from the highest score seen, where no rate is promised: not all
+pairs are seen, and others may be more alike."""
 _BATCH = 256
 _QUERIES = 256
 
@@ -53,7 +57,7 @@ class Duplicates:
     Attributes:
         steps: the plan, cluster by cluster, the best copy of each first.
         files: how many were looked at.
-        new: how many of their contents had to be embedded, as they were not known from before.
+        new: how many of their contents were embedded, as they were not known from before.
         problems: what is wrong with each file that was left out.
         rule: by which near copies were told.
     """
@@ -95,15 +99,15 @@ def find_duplicates(
         progress: told of (pictures embedded, new ones).
 
     Raises:
-        DataError: the folder holds no pictures.
+        DataError: the folder is none, or holds no pictures.
         EvidenceError: the model is not calibrated, and no threshold was given.
         GalleryError: the memory is of another model.
-        ConfigError: its comparator is not symmetric.
+        ConfigError: its comparator is not symmetric, or the threshold is no finite number.
     """
+    check_request(folder, threshold)
     bundle.siamese.require_symmetric("a search for copies")
     paths, problems = _by_content(folder, bundle)
-    opened = open_gallery(memory, bundle) if memory.exists() else None
-    with opened or create_gallery(memory, bundle, log_searches=False) as gallery:
+    with _opened(memory, bundle) as gallery:
         new = _take_up(gallery, bundle, paths, problems, progress)
         ids = gallery.ids()
         items = {item.id: item for item in gallery.items(ids)}
@@ -114,6 +118,36 @@ def find_duplicates(
     steps = _plan(near, [items[int(item)] for item in ids], paths, folder)
     files = sum(map(len, paths.values()))
     return Duplicates(tuple(steps), files, new, tuple(problems), rule)
+
+
+def check_request(folder: Path, threshold: float | None) -> None:
+    """Refuse at once what no search for copies can be made with.
+
+    Raises:
+        DataError: the folder is none.
+        ConfigError: the threshold is no finite number.
+    """
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "nothing there"
+        raise DataError(f"{folder} must be a folder of pictures. Got {what}. Name a folder.")
+    if threshold is not None and not math.isfinite(threshold):
+        raise ConfigError(
+            f"The threshold must be a finite number. Got {threshold}. Name a score, or none."
+        )
+
+
+def _opened(memory: Path, bundle: Bundle) -> AnyGallery:
+    if not memory.exists():
+        return create_gallery(memory, bundle, log_searches=False)
+    gallery = open_any(memory, scorer=bundle.siamese)
+    if gallery.space.fingerprint != bundle.fingerprint:
+        gallery.close()
+        raise GalleryError(
+            f"{memory}, where it is kept what was looked at before, must be of the model that "
+            "compares now. Got one of another model. Delete it, so that all is looked at anew, or "
+            "name that model."
+        )
+    return gallery
 
 
 def _by_content(folder: Path, bundle: Bundle) -> tuple[dict[str, list[Path]], list[str]]:
@@ -137,7 +171,7 @@ def _take_up(
     problems: list[str],
     progress: Progress | None,
 ) -> int:
-    """Bring the memory up to the folder. Returns how many contents were new."""
+    """Bring the memory up to the folder. Returns how many contents were embedded."""
     known = {i.entry.content: i.id for i in gallery.items(gallery.ids())}
     gone = [item for content, item in known.items() if content not in paths]
     if gone:
@@ -145,6 +179,7 @@ def _take_up(
     fresh = [(content, places[0]) for content, places in paths.items() if content not in known]
     refs = [str(path) for _, path in fresh]
     quality: dict[str, Quality] = {}
+    new = 0
 
     def look(ref: str, picture: object) -> None:
         assert isinstance(picture, Image)  # `read_inputs` has named pictures only
@@ -157,13 +192,14 @@ def _take_up(
             for place in part.places
         ]
         gallery.add(part.vectors, entries)
+        new += len(entries)
         quality.clear()
         if progress is not None:
             progress(part.done, len(fresh))
     there = gallery.known(list(paths))
     for content in [content for content in paths if content not in there]:
         del paths[content]  # it is no picture, which `problems` tells
-    return len(fresh)
+    return new
 
 
 def _texts(quality: Quality) -> dict[str, str]:
@@ -187,12 +223,15 @@ def _rule(bundle: Bundle, count: int, threshold: float | None, fpir: float) -> R
             f"{count:,}, at {found.confidence:.4g} confidence"
         )
         return Rule(found.threshold, why, promised=True)
-    highest = calibration.open_set[0].thresholds[0]
+    highest = max(one.thresholds[0] for one in calibration.open_set)
+    threshold = highest + _MARGIN * max(0.0, 1 - highest)
+    pictures = calibration.open_set[0].identities
     why = (
-        f"none of the {calibration.open_set[0].identities:,} pictures of the calibration reached "
-        f"{highest:.4g} with another; more is not promised: {found}"
+        f"{threshold:.4g}, as none of the {pictures:,} pictures of the calibration reached "
+        f"{highest:.4g} with what was drawn of the others; more is not promised: "
+        f"{str(found).rstrip('.')}"
     )
-    return Rule(highest, why, promised=False)
+    return Rule(threshold, why, promised=False)
 
 
 def _candidates(gallery: AnyGallery, ids: IntArray, neighbours: int) -> Iterator[Pair]:
