@@ -2,7 +2,8 @@
 
 A process adds, removes, rebuilds and goes over to another model at random, and says what it is
 about to do and, once that has returned, that it is done. It is killed with SIGKILL at a random
-moment, and the gallery is opened again, each time, and held to what was said.
+moment of one of these, each in its turn, and the gallery is opened again, each time, and held to
+what was said.
 
 * `lost_items`: reported as added (and not as removed), and not there.
 * `ghost_items`: there, though never added or reported as removed.
@@ -37,7 +38,8 @@ EXACT_VALUES = 1000 * DIM
 """So that the graph is killed at work, too."""
 LARGEST_BATCH = 300
 MOST_ITEMS = 4000
-LATEST_S = 0.4
+LATEST_S = {"add": 0.02, "remove": 0.1, "rebuild": 0.4, "migrate": 0.4}
+"""What is killed, and how long after its start at the latest: about as long as it takes."""
 SAMPLE = 50
 
 
@@ -76,7 +78,8 @@ def run(options: Options) -> Result:
 
 
 def killed(folder: Path, seed: int) -> list[str]:
-    """Start a worker and kill it. Returns what it said."""
+    """Start a worker and kill it at the action whose turn it is. Returns what it said."""
+    target = list(LATEST_S)[seed % len(LATEST_S)]
     worker = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.crash", str(folder), str(seed)],
         stdout=subprocess.PIPE,
@@ -84,11 +87,15 @@ def killed(folder: Path, seed: int) -> list[str]:
         cwd=ROOT,
     )
     assert worker.stdout is not None
-    first = worker.stdout.readline()
-    time.sleep(np.random.default_rng(seed).uniform(0, LATEST_S))
+    said = ""
+    for line in worker.stdout:
+        said += line
+        if line.startswith(target):
+            break
+    time.sleep(np.random.default_rng(seed).uniform(0, LATEST_S[target]))
     worker.kill()
-    rest, _ = worker.communicate()
-    return (first + rest).split("\n")[:-1]  # a line that was cut short by the kill says nothing
+    said += worker.communicate()[0]
+    return said.split("\n")[:-1]  # a line that was cut short by the kill says nothing
 
 
 def judge(folder: Path, before: set[int], said: Sequence[str], tally: Tally) -> set[int]:
@@ -144,13 +151,12 @@ def work(folder: Path, seed: int) -> None:
         action: Any = rng.choice(["add", "add", "remove", "rebuild", "migrate", "open"])
         ids = gallery.ids()
         if action == "add" and len(ids) < MOST_ITEMS:
-            last = number + int(rng.integers(1, LARGEST_BATCH))
-            say("add", number, last)
-            batch = range(number, last)
-            gallery.add(
-                vectors(batch, gallery.space), [Entry(str(n), f"who {n // 3}") for n in batch]
-            )
-            number = last
+            batch = range(number, number + int(rng.integers(1, LARGEST_BATCH)))
+            templates = vectors(batch, gallery.space)
+            entries = [Entry(str(n), f"who {n // 3}") for n in batch]
+            say("add", batch.start, batch.stop)
+            gallery.add(templates, entries)
+            number = batch.stop
         elif action == "remove":
             chosen = rng.permutation(ids)[: int(rng.integers(0, LARGEST_BATCH))].tolist()
             say("remove", *[item.entry.content for item in gallery.items(chosen)])
