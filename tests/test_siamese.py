@@ -6,7 +6,7 @@ import torch
 
 from twinlens.assemble import build_siamese
 from twinlens.config import load_config
-from twinlens.errors import BundleError, DataError
+from twinlens.errors import BundleError, ConfigError, DataError
 from twinlens.siamese import Siamese
 from twinlens.types import Batch
 
@@ -124,3 +124,16 @@ def test_views_are_averaged_and_always_the_same() -> None:
     alone = np.concatenate([several.embed(Batch(page[None])) for page in pages])
     np.testing.assert_allclose(alone, found, atol=1e-5)
     assert several.modality.fingerprint() != plain.modality.fingerprint()
+
+
+@pytest.mark.parametrize("comparator", ["aligned", "matches", "maxsim"])
+def test_a_comparator_of_parts_needs_an_encoder_that_gives_them(comparator: str) -> None:
+    vectors = ["modality=strokes", "encoder=recurrent", "encoder.dim=32"]
+    with pytest.raises(ConfigError) as caught:
+        build_siamese(load_config(None, [*vectors, f"comparator={comparator}"]))
+    assert str(caught.value) == (
+        "encoder.name must be one that gives parts (convseries, stepwise, weighed) where "
+        f"comparator.name is {comparator}. Got recurrent. Change one of both."
+    )
+    able = ["modality=strokes", "encoder=convseries", f"comparator={comparator}"]
+    assert build_siamese(load_config(None, able)).dim == 32 * 16

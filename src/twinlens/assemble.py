@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from twinlens import comparators, encoders, losses, miners, modalities
-from twinlens.comparators import Cosine
+from twinlens.comparators import Comparator, Cosine
 from twinlens.config import Config
 from twinlens.data import samplers
 from twinlens.encoders.base import Encoder
 from twinlens.encoders.lifted import Lifted
 from twinlens.errors import ConfigError
 from twinlens.modalities.base import Modality
-from twinlens.registry import build, lookup
+from twinlens.registry import build, lookup, names
 from twinlens.siamese import Siamese
 
 BUILT_IN = (comparators, encoders, losses, miners, modalities, samplers)
@@ -29,6 +29,7 @@ def build_siamese(config: Config) -> Siamese:
         ConfigError: a component or setting is unknown, or comparator and encoder do not fit.
     """
     modality = build_modality(config)
+    _require_parts(config)
     encoder = _encoder(config, modality)
     comparator = build("comparator", config.comparator, encoder.dim)
     if encoder.by_cosine and not isinstance(comparator, Cosine):
@@ -37,6 +38,22 @@ def build_siamese(config: Config) -> Siamese:
             f"Got {config.comparator.name}. Change one of both."
         )
     return Siamese(encoder, comparator, modality).eval()
+
+
+def _require_parts(config: Config) -> None:
+    """Check that the comparator gets parts of an embedding, if it compares them.
+
+    Raises:
+        ConfigError: the encoder gives none.
+    """
+    comparator: type[Comparator] = lookup("comparator", config.comparator.name)
+    encoder: type[Encoder] = lookup("encoder", config.encoder.name)
+    if comparator.needs_parts and not encoder.gives_parts:
+        able = [name for name in names("encoder") if lookup("encoder", name).gives_parts]
+        raise ConfigError(
+            f"encoder.name must be one that gives parts ({', '.join(able)}) where comparator.name "
+            f"is {config.comparator.name}. Got {config.encoder.name}. Change one of both."
+        )
 
 
 def _encoder(config: Config, modality: Modality) -> Encoder:

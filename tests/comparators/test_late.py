@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from twinlens.comparators import Matches, MaxSim
+from twinlens.comparators import Comparator, Matches, MaxSim
 from twinlens.errors import ConfigError
 from twinlens.registry import Component, build
 from twinlens.testing import broken, check_comparator
@@ -142,12 +146,88 @@ def test_nothing_against_something_is_a_finite_score() -> None:
         assert torch.isfinite(comparator.paired(nothing, nothing)).all()
 
 
-def test_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    comparator = MaxSim(12, steps=4)
-    a, b = torch.randn(7, 12), torch.randn(5, 12)
-    whole = comparator.matrix(a, b)
-    monkeypatch.setattr("twinlens.functional.late._MOST_CELLS", 100)
-    torch.testing.assert_close(comparator.matrix(a, b), whole)
+ALL = [
+    lambda: MaxSim(12, steps=4),
+    lambda: MaxSim(12, steps=4, direction="left_to_right"),
+    lambda: Matches(12, steps=4, dropout=0.0).eval(),
+    lambda: Matches(12, steps=4, dropout=0.0).train(),
+]
+
+
+def ragged(count: int, *, seed: int) -> torch.Tensor:
+    """[count, 4 · 3] of 0 to 4 parts each, one in three with a gap; to be learned."""
+    found = torch.randn(count, 4, 3, generator=torch.Generator().manual_seed(seed))
+    for row in range(count):
+        found[row, row % 5 :] = 0
+        found[row, 1] *= row % 3 > 0
+    return found.flatten(1).double().requires_grad_()
+
+
+@pytest.mark.parametrize("made", ALL)
+@pytest.mark.parametrize("cells", [1, 100, 4_000_000])
+def test_a_matrix_and_its_gradient_are_those_of_its_pairs(
+    monkeypatch: pytest.MonkeyPatch, made: Callable[[], Comparator], cells: int
+) -> None:
+    torch.manual_seed(0)
+    comparator = made().double()
+    a, b = ragged(33, seed=1), ragged(21, seed=2)
+    weights = torch.randn(33, 21, dtype=torch.float64)
+    of_pairs = comparator.paired(a.repeat_interleave(21, 0), b.repeat(33, 1)).view(33, 21)
+    expected = torch.autograd.grad((of_pairs * weights).sum(), (a, b))
+    monkeypatch.setattr("twinlens.functional.late._MOST_CELLS", cells)
+    found = comparator.matrix(a, b)
+    torch.testing.assert_close(found, of_pairs)
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), (a, b)), expected)
+
+
+class Written(TorchDispatchMode):
+    """Counts the numbers that are written, and the most that any result has."""
+
+    total = most = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> object:
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor) and not func.is_view:
+            self.total += found.numel()
+            self.most = max(self.most, found.numel())
+        return found
+
+
+def learned_from(score: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], n: int) -> Written:
+    """What a forward and a backward pass over n rows write."""
+    a, b = (torch.randn(n, 12).requires_grad_() for _ in range(2))
+    with Written() as written:
+        score(a, b).sum().backward()
+    return written
+
+
+@pytest.mark.parametrize("made", ALL)
+def test_the_work_of_learning_grows_as_the_number_of_pairs(made: Callable[[], Comparator]) -> None:
+    comparator = made()
+    once, twice = (learned_from(comparator.paired, n).total for n in (256, 512))
+    assert twice < 2.2 * once
+    once, twice = (learned_from(comparator.matrix, n).total for n in (64, 128))
+    assert twice < 4.4 * once
+
+
+def test_learning_holds_no_more_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twinlens.functional.late._MOST_CELLS", 4096)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() // 4
+        return tensor
+
+    a, b = torch.randn(64, 12).requires_grad_(), torch.randn(64, 12)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        found = MaxSim(12, steps=4).matrix(a, b)
+    assert sum(kept.values()) < 64 * 64  # there are 16 times as many similarities
+    with Written() as written:
+        found.sum().backward()
+    assert written.most <= 4096
 
 
 def test_a_lone_pair_can_be_trained_on() -> None:

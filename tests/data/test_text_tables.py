@@ -64,6 +64,32 @@ def test_graded_pairs(tmp_path: Path) -> None:
     assert pairs.chosen(np.array([2])).grade == pytest.approx([0.5])
 
 
+def test_a_graded_pair_of_one_text_is_left_out_and_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "left,right,score\na,b,5\nc, c,5\nd,e,1\n")
+    found = scan(path, modality="text")
+    (problem,) = found.problems
+    assert (problem.severity, problem.code) == ("warning", "self-pair")
+    assert problem.where == f"{path}, row 3"
+    assert found.dataset.refs("text") == ["a", "b", "d", "e"]
+    assert len(read_dataset(path, modality="text")) == 4
+    path = write(tmp_path / "b.csv", "left,right,score\na,a,5\n")
+    assert "must have pairs of two examples. Got none" in refusal(path)
+
+
+def test_the_grades_of_a_repeated_pair_are_averaged(tmp_path: Path) -> None:
+    rows = "a,b,4.2\nc,d,1\nb,a,3\na,b,4.2\nc,d,1\n"
+    path = write(tmp_path / "a.csv", f"left,right,score\n{rows}")
+    found = scan(path, modality="text")
+    assert [problem.severity for problem in found.problems] == ["warning"] * 3
+    assert [p.where.rpartition(" ")[2] for p in found.problems] == ["4", "5", "6"]
+    assert "must have one grade. Got 3, but 4.2 in row 2" in found.problems[0].message
+    assert found.problems[0].training == "The mean of its grades is taken."
+    pairs = read_dataset(path, modality="text").pairs
+    assert pairs is not None
+    assert pairs.grade == pytest.approx([11.4 / 15, 0.2])
+    assert pairs.same.tolist() == [False, False]
+
+
 def test_a_subset_keeps_its_grades(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "left,right,score\na,b,5\nc,d,1\n")
     part = read_dataset(path, modality="text").subset(np.array([2, 3])).pairs
@@ -79,9 +105,9 @@ def test_a_subset_keeps_its_grades(tmp_path: Path) -> None:
         ("left,right,same", "a,b,2", "same must be one of"),
         ("left,right,same", "1,0,a", "same must be one of"),  # columns swapped
         ("left,right,same", "a, a,1", "a pair must be of two examples"),
+        ("left,right,same", "y,x,0", "one label. Got different, but same in row 2"),
         ("left,right,score", "a,b,6", "score must be a number from 0 to 5. Got '6'"),
         ("left,right,score", "a,b,nan", "score must be a number from 0 to 5"),
-        ("left,right,score", "x,y,3", "one label. Got 3, but 4 in row 2"),
         ("text,identity", "x,2", "x must have one identity"),
         ("anchor,positive,negative", "a,b,b", "three examples"),
     ],
@@ -119,6 +145,14 @@ def test_a_folder_of_texts_must_hold_a_table(tmp_path: Path) -> None:
     (tmp_path / "greeting").mkdir()
     write(tmp_path / "greeting" / "a.txt", "hello")
     assert "must hold one CSV or JSONL file" in refusal(tmp_path)
+
+
+def test_only_the_ends_of_lines_end_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("one\u2028two\n\fthree\x85\r\nfour\x1c\vfive\rsix\n\f\n".encode())
+    assert read_inputs(path, modality="text") == [
+        "one\u2028two", "\fthree\x85", "four\x1c\vfive", "six",
+    ]  # fmt: skip
 
 
 def test_inputs_are_the_lines_of_a_file(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,96 @@ def test_weights_of_another_architecture_are_refused(folder: Path, tmp_path: Pat
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(ConfigError, match="must hold the weights"):
         encoder.begin(iter([]), torch.zeros(0), torch.zeros(0))
+
+
+def copied(folder: Path, place: Path) -> Path:
+    for path in folder.iterdir():
+        (place / path.name).write_bytes(path.read_bytes())
+    return place
+
+
+def began(folder: Path) -> Pretrained:
+    settings = Pretrained.settle({**settings_of("encoder", "pretrained"), "folder": str(folder)})
+    encoder = Pretrained(1, None, **settings)  # type: ignore[arg-type]
+    encoder.begin(iter([]), torch.zeros(0), torch.zeros(0))
+    return encoder
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (lambda name: "layer.0.output" not in name, "without encoder.layer.0.output.LayerNorm.bia"),
+        (lambda name: False, r"without embeddings.* and \d+ more. Copy it anew"),
+    ],
+)
+def test_weights_that_are_missing_are_refused_and_not_made_up(
+    kept: Callable[[str], bool], says: str, folder: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = copied(folder, tmp_path) / "model.safetensors"
+    some = {name: tensor for name, tensor in load_file(weights).items() if kept(name)}
+    save_file({**some, "unrelated": torch.zeros(2)}, weights, metadata={"format": "pt"})
+    with pytest.raises(ConfigError, match=f"must hold every weight.*{says}"):
+        began(tmp_path)
+
+
+def test_a_pooler_is_not_used_and_may_be_missing(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = copied(folder, tmp_path) / "model.safetensors"
+    some = {n: tensor for n, tensor in load_file(weights).items() if "pooler" not in n}
+    save_file(some, weights, metadata={"format": "pt"})
+    torch.testing.assert_close(began(tmp_path).state_dict(), began(folder).state_dict())
+
+
+def test_texts_above_the_positions_are_refused_before_training(
+    folder: Path, tmp_path: Path
+) -> None:
+    data, prompt = write_pairs(tmp_path), f"modality.prompt={'q ' * 60}"
+    says = r"modality.max_tokens must be at most 64, .* Got a text of \d+ tokens.*max_tokens=64"
+    with pytest.raises(ConfigError, match=says):
+        fit(data, tmp_path / "m", config=config_of(folder, prompt))
+    fit(data, tmp_path / "n", config=config_of(folder, prompt, "modality.max_tokens=64"))
+
+
+def test_later_texts_are_cut_at_the_positions_as_the_tokeniser_cuts(
+    folder: Path, tmp_path: Path
+) -> None:
+    fitted = fit(write_pairs(tmp_path), tmp_path / "m", config=config_of(folder))
+    long = "a b c d " * 40
+    tokeniser = Tokeniser((folder / "tokenizer.json").read_text())
+    cut = torch.tensor([[tokeniser.numbers(long, 64)]])
+    short = torch.nn.functional.pad(torch.tensor([[tokeniser.numbers("fish")]]), (0, 58))
+    with torch.no_grad():
+        encoder = fitted.siamese.encoder.eval()
+        expected = torch.cat([encoder(cut.float()), encoder(short[..., :6].float())])
+    expected = torch.nn.functional.normalize(expected)
+    found = torch.from_numpy(fitted.embed([long, "fish"]))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [("bert", 64), ("roberta", 62), ("bart", 64), ("gpt2", 64), ("nystromformer", 64)],
+)
+def test_a_model_takes_as_many_tokens_as_it_has_positions(kind: str, most: int) -> None:
+    sizes = {**SIZES, "d_model": 8, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+             "encoder_layers": 1, "decoder_layers": 1, "pad_token_id": 1}  # fmt: skip
+    if kind == "gpt2":
+        sizes = {"n_embd": 8, "n_head": 2, "n_layer": 1, "n_positions": 64, "vocab_size": 60}
+    encoder = Pretrained(1, None, architecture=json.dumps({"model_type": kind, **sizes}))
+    assert encoder.positions == most
+    texts = torch.arange(2 * 90).reshape(2, 1, 90).float() % 50 + 3
+    assert encoder.eval()(texts).shape == (2, 8)
+
+
+def test_rotary_positions_have_no_end() -> None:
+    sizes = json.dumps({"model_type": "modernbert", **SIZES, "pad_token_id": 0})
+    encoder = Pretrained(1, None, architecture=sizes).eval()
+    assert encoder.positions is None
+    texts = torch.arange(90).reshape(1, 1, 90).float() % 50 + 3
+    assert not torch.equal(encoder(texts), encoder(texts[..., :64]))
 
 
 def test_a_folder_that_is_none_is_refused() -> None:

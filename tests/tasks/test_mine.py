@@ -17,7 +17,7 @@ from twinlens.cli import main
 from twinlens.errors import ConfigError, DataError
 from twinlens.registry import Component, build
 from twinlens.tasks import mine as mining
-from twinlens.tasks.mine import mine
+from twinlens.tasks.mine import mine, read_corpus
 from twinlens.types import Decision
 
 TEXTS = [text for _, text in questions()[:60]]
@@ -98,16 +98,26 @@ def test_what_cannot_be_mined_is_refused(bundle: Bundle) -> None:
         bundle.siamese.comparator = comparator
 
 
+def test_a_corpus_of_one_text_says_how_often_it_was_repeated(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("fish\n" * 50)
+    with pytest.raises(DataError, match=r"two different inputs or more. Got 1 and 49 exact rep"):
+        read_corpus(corpus, modality="text")
+
+
 def test_the_command(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, out = tmp_path / "corpus.txt", tmp_path / "pairs.csv"
-    corpus.write_text("\n".join([*TEXTS, TEXTS[0]]), encoding="utf-8")
+    corpus.write_text("\n".join([*TEXTS, TEXTS[0], TEXTS[1], TEXTS[0]]), encoding="utf-8")
     asked = ["paraphrase", "mine", str(model), str(corpus), "--out", str(out), "--most", "9"]
     with pytest.raises(SystemExit) as caught:
         main([*asked, "--json"])
     assert caught.value.code in (0, None)
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["inputs"], facts["pairs"]) == (60, 9)
+    assert (facts["inputs"], facts["repeats"], facts["pairs"]) == (60, 3, 9)
     with out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 9
     assert {"left", "right", "score", "probability", "decision", "group"} == rows[0].keys()
+    with pytest.raises(SystemExit):
+        main(asked)
+    assert "Exact repeats that were left out: 3." in capsys.readouterr().out

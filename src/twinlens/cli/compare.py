@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.inputs import warn_of_files
 from twinlens.cli.options import (
     AsJson,
     CostFalseMatch,
@@ -80,14 +81,13 @@ def compare_command(
         typer.echo(json.dumps(facts) if as_json else f"{out}: {count:,} pairs scored.")
     elif pairs is None and out is None and a is not None and b is not None:
         bundle = Bundle.load(model)
+        warn_of_files(bundle, [a, b], instead="Name a table of texts with --pairs.")
         facts = {**compare(bundle, a, b, question=question), "left": a, "right": b}
+        shown = ""
         if explain_to is not None:
-            facts["explanation"] = (
-                _aligned(bundle, a, b, explain_to)
-                if bundle.siamese.modality.by_value
-                else _explained(bundle, Path(a), Path(b), explain_to)
-            )
-        typer.echo(json.dumps(facts) if as_json else _summary(facts))
+            explained = _aligned if bundle.siamese.modality.by_value else _drawn
+            facts["explanation"], shown = explained(bundle, a, b, explain_to)
+        typer.echo(json.dumps(facts) if as_json else _summary(facts) + shown)
     else:
         raise ConfigError(
             "compare must be given two inputs, or --pairs with --out. Got neither, or parts of "
@@ -95,42 +95,38 @@ def compare_command(
         )
 
 
-def _explained(bundle: Bundle, a: Path, b: Path, out: Path) -> dict[str, Any]:
-    """Write the picture; what its test says."""
-    found = explain(bundle, a, b)
-    write_explanation(out, bundle, found, a, b)
-    return {
+def _drawn(bundle: Bundle, a: str, b: str, out: Path) -> tuple[dict[str, Any], str]:
+    """Write the picture; what its test says, as facts and to show."""
+    left, right = Path(a), Path(b)
+    found = explain(bundle, left, right)
+    write_explanation(out, bundle, found, left, right)
+    facts = {
         "picture": str(out),
         "deletion": found.deletion,
         "random_deletion": found.random_deletion,
         "trusted": found.trusted,
     }
+    verdict = "" if found.trusted else " Do not rely on it."
+    return facts, (
+        f"\n{out}: taking away what it points at lowers the score by {found.deletion:.4f}, taking "
+        f"away as much at random by {found.random_deletion:.4f}.{verdict}"
+    )
 
 
-def _aligned(bundle: Bundle, a: str, b: str, out: Path) -> dict[str, Any]:
-    """Write which words found one another; the same to show."""
+def _aligned(bundle: Bundle, a: str, b: str, out: Path) -> tuple[dict[str, Any], str]:
+    """Write which words found one another; the same as facts and to show."""
     found = align_words(bundle, a, b)
     write_words(out, found)
-    return {"words": str(out), "shown": str(found)}
+    words = found.to_dict()
+    facts = {"words": str(out), "left": words["left"], "right": words["right"]}
+    return facts, f"\n{out}: which words found one another\n{found}"
 
 
 def _summary(facts: Mapping[str, Any]) -> str:
     score = f"score {facts['score']:.4f} (larger = more alike)"
-    if "decision" in facts:
-        text = (
-            f"{facts['decision']}: probability {facts['probability']:.4f} (prior "
-            f"{facts['prior']:g}), {score}, {facts['why']}; model {facts['model']}."
-        )
-    else:
-        text = f"{score}. {facts['not_calibrated']}"
-    explained = facts.get("explanation", {})
-    if "words" in explained:
-        text += f"\n{explained['words']}: which words found one another\n{explained['shown']}"
-    elif explained:
-        verdict = "" if explained["trusted"] else " Do not rely on it."
-        text += (
-            f"\n{explained['picture']}: taking away what it points at lowers the score by "
-            f"{explained['deletion']:.4f}, taking away as much at random by "
-            f"{explained['random_deletion']:.4f}.{verdict}"
-        )
-    return text
+    if "decision" not in facts:
+        return f"{score}. {facts['not_calibrated']}"
+    return (
+        f"{facts['decision']}: probability {facts['probability']:.4f} (prior "
+        f"{facts['prior']:g}), {score}, {facts['why']}; model {facts['model']}."
+    )

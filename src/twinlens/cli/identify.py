@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.inputs import warn_of_files
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
@@ -20,6 +22,8 @@ from twinlens.cli.options import (
     pairs_of,
 )
 from twinlens.cli.progress import counting
+from twinlens.data.manifest import read_inputs
+from twinlens.errors import ConfigError
 from twinlens.gallery.identification import Identification
 from twinlens.tasks.gallery import open_gallery
 from twinlens.tasks.identify import FPIR, answer_of, identify
@@ -30,8 +34,14 @@ NO = 1
 def identify_command(
     model: Model,
     gallery: GalleryFolder,
-    probes: Annotated[list[str], typer.Argument(metavar="PROBE...", help="Pictures.")],
+    probes: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROBE...]", help="Pictures, texts.")
+    ] = None,
     *,
+    listed: Annotated[
+        Path | None,
+        typer.Option("--probes", help="Probes: a file with one a line, or a table."),
+    ] = None,
     fpir: Annotated[
         float, typer.Option(help="Share of strangers that may be taken for somebody, promised.")
     ] = FPIR,
@@ -43,7 +53,17 @@ def identify_command(
 ) -> None:
     """Say who each probe is (exit 0 when all are known), nobody, or unsure (exit 1)."""
     load_plugins(plugin)
+    if bool(probes) == (listed is not None):
+        raise ConfigError(
+            "identify must be given PROBE... or --probes. Got "
+            f"{'both' if probes else 'neither'}. Leave one out or add one."
+        )
     bundle = Bundle.load(model)
+    if listed is None:
+        probes = probes or []
+        warn_of_files(bundle, probes, instead="Name a file of texts with --probes.")
+    else:
+        probes = read_inputs(listed, modality=bundle.config.modality.name)
     with (
         counting("indexing") as indexing,
         open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,

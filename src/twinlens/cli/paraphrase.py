@@ -12,8 +12,7 @@ from twinlens.bundle import Bundle
 from twinlens.calibration import Question
 from twinlens.cli.options import AsJson, Fmr, Model, Plugins, Prior, load_plugins
 from twinlens.cli.progress import counting
-from twinlens.data.manifest import read_inputs
-from twinlens.tasks.mine import mine, write_mined
+from twinlens.tasks.mine import mine, read_corpus, write_mined
 
 paraphrase_app = typer.Typer(no_args_is_help=True, help="Texts that say the same.")
 
@@ -33,16 +32,17 @@ def mine_command(
     """Find the pairs of a corpus that say the same, the most alike first, and their groups."""
     load_plugins(plugin)
     bundle = Bundle.load(model)
-    inputs = list(dict.fromkeys(read_inputs(corpus, modality=bundle.config.modality.name)))
+    read = read_corpus(corpus, modality=bundle.config.modality.name)
     question = Question(prior, fmr)
     with counting("embedding") as progress:
-        found = mine(bundle, inputs, most=most, question=question, progress=progress)
-    write_mined(out, found, inputs)
+        found = mine(bundle, read.inputs, most=most, question=question, progress=progress)
+    write_mined(out, found, read.inputs)
     same = sum(pair.decision is not None and pair.decision.same is True for pair in found)
     groups = len({pair.group for pair in found if pair.group is not None})
     facts = {
         "out": str(out),
-        "inputs": len(inputs),
+        "inputs": len(read.inputs),
+        "repeats": read.repeats,
         "pairs": len(found),
         "same": same,
         "groups": groups,
@@ -51,9 +51,13 @@ def mine_command(
     typer.echo(
         json.dumps(facts)
         if as_json
-        else f"{out}: the {len(found):,} most alike pairs of {len(inputs):,} inputs; {same:,} are "
-        f"decided to be the same, in {groups:,} groups."
+        else f"{out}: the {len(found):,} most alike pairs of {len(read.inputs):,} inputs; {same:,} "
+        f"are decided to be the same, in {groups:,} groups.{_told(read.repeats)}"
     )
+
+
+def _told(repeats: int) -> str:
+    return f" Exact repeats that were left out: {repeats:,}." if repeats else ""
 
 
 @paraphrase_app.callback()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.inputs import warn_of_files
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
@@ -57,6 +58,7 @@ def search_command(
     """Find the items of a gallery that are most alike; a larger score is more alike."""
     load_plugins(plugin)
     bundle = Bundle.load(model)
+    warn_of_files(bundle, queries, instead="Give the texts themselves.")
     with (
         counting("indexing") as indexing,
         open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,

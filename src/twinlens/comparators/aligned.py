@@ -27,6 +27,8 @@ class Aligned(Comparator):
         signature verification. IEEE TIFS 17, 2022.
     """
 
+    needs_parts = True
+
     def __init__(
         self, dim: int, *, steps: int = 32, cost: Literal["cosine", "manhattan"] = "cosine"
     ) -> None:
@@ -63,7 +65,7 @@ class Aligned(Comparator):
         return -(cost * real).sum(1) / self.steps
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        return in_blocks(self.paired, a, b, cells=self.steps**2, whole_to_learn=False)
+        return in_blocks(self.paired, a, b, cells=self.steps**2)
 
     def _costs(self, a: Tensor, b: Tensor) -> Tensor:
         """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""

@@ -24,6 +24,8 @@ class Comparator(nn.Module, ABC):
         symmetric: whether a score is the same from both sides. One that is not compares a question
             (left) with an answer (right): it is for given pairs and triplets, in their direction,
             and not for identities or an index.
+        needs_parts: whether an embedding must be a row of parts: that of an encoder that
+            `gives_parts`.
         is_logit: whether a score is a logit of "the same", by parameters that must be trained.
         neutral: as of an `Encoder`.
     """
@@ -31,6 +33,7 @@ class Comparator(nn.Module, ABC):
     neutral: ClassVar[Mapping[str, Setting]] = {}
     indexable: str | None = None
     symmetric: bool = True
+    needs_parts: ClassVar[bool] = False
     is_logit: ClassVar[bool] = False
 
     def project(self, embeddings: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.late import Parts, coverage, in_blocks, of_like_size, similarities
+from twinlens.functional.late import Parts, coverage, each_with_each, of_like_size, similarities
 from twinlens.functional.overlap import (
     KERNELS,
     bags,
@@ -54,6 +54,7 @@ class Matches(Comparator):
         3.1 (precision and recall of n-grams).
     """
 
+    needs_parts = True
     is_logit = True
 
     def __init__(
@@ -92,8 +93,11 @@ class Matches(Comparator):
         self.head = nn.Sequential(nn.Dropout(dropout), *hides, nn.Linear(hidden or count, 1))
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        features = of_like_size(self._features, a, b, self.steps)  # [n, features]
-        return self.head(self._scaled(features)).squeeze(1)  # [n]
+        return self._judged(of_like_size(self._features, a, b, self.steps))
+
+    def _judged(self, features: Tensor) -> Tensor:
+        """[n, features] -> [n]."""
+        return self.head(self._scaled(features)).squeeze(1)
 
     def _features(self, a: Tensor, b: Tensor) -> Tensor:
         """What the head learns from. [n, any number of steps · local] twice -> [n, features]."""
@@ -115,7 +119,23 @@ class Matches(Comparator):
         return torch.cat(found, 1)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        return in_blocks(self.paired, a, b, cells=self.steps**2 * KERNELS)
+        if not (len(a) and len(b)):
+            return a.new_zeros(len(a), len(b))
+        cells = self.steps**2 * KERNELS
+        found = each_with_each(self._block, a, b, steps=self.steps, cells=cells)
+        if not self.training:
+            return found
+        return self._judged(found.flatten(0, 1)).view(len(a), len(b))
+
+    def _block(self, a: Tensor, b: Tensor) -> Tensor:
+        """Of each with each: features, which training scales by all pairs together, or scores.
+
+        [p, any number of steps · local], [q, any number of steps · local] -> [p, q, features] or
+        [p, q].
+        """
+        features = self._features(a.repeat_interleave(len(b), 0), b.repeat(len(a), 1))  # [p · q]
+        found = features if self.training else self._judged(features)
+        return found.unflatten(0, (len(a), len(b)))
 
     def _scaled(self, features: Tensor) -> Tensor:
         """Each feature with mean 0 and deviation 1 over the pairs of training. [n, features].

@@ -3,10 +3,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+import torch
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.late import Parts, coverage, in_blocks, of_like_size, similarities
+from twinlens.functional.late import (
+    Parts,
+    coverage,
+    each_with_each,
+    of_like_size,
+    similarities,
+    similarities_of_all,
+)
 from twinlens.registry import Setting, register
 
 
@@ -28,6 +36,7 @@ class MaxSim(Comparator):
         each part counts 1.
     """
 
+    needs_parts = True
     neutral: ClassVar[Mapping[str, Setting]] = {"direction": "both"}
 
     def __init__(
@@ -65,4 +74,16 @@ class MaxSim(Comparator):
         return (there + back) / 2
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
-        return in_blocks(self.paired, a, b, cells=self.steps**2)
+        if not (len(a) and len(b)):
+            return a.new_zeros(len(a), len(b))
+        return each_with_each(self._block, a, b, steps=self.steps, cells=self.steps**2)
+
+    def _block(self, a: Tensor, b: Tensor) -> Tensor:
+        """[p, any number of steps · local], [q, any number of steps · local] -> [p, q]."""
+        left, right = Parts.of(a, self.local), Parts.of(b, self.local)
+        cosine = similarities_of_all(left, right)  # [p, q, steps, steps]
+        there = torch.einsum("ps,pqs->pq", left.shares, cosine.amax(3))
+        if not self.symmetric:
+            return there
+        back = torch.einsum("qt,pqt->pq", right.shares, cosine.amax(2))
+        return (there + back) / 2

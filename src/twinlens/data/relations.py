@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -205,43 +206,81 @@ def _compare_labels(rows: _Rows, row: Row, first: Row, columns: Iterable[str]) -
 def _pairs(rows: _Rows) -> Dataset:
     """Pairs that are the same or different, or graded by a score from 0 to 5."""
     graded = _SAME_COLUMN not in rows.table.columns
-    column, read, said = (_SCORE, _grade, "{:g}".format) if graded else (_SAME_COLUMN, _same, _word)
-    seen: dict[tuple[str, str], tuple[Row, float]] = {}
-    kept: list[tuple[Row, str, str, float]] = []
+    column, read = (_SCORE, _grade) if graded else (_SAME_COLUMN, _same)
+    kept: dict[tuple[str, str], _Pair] = {}
     for row in rows.complete(("left", "right", column), inputs=("left", "right")):
         left, right = rows.id(row, "left"), rows.id(row, "right")
         label = read(row.values[column])
-        names = f"{shortened(left)}, {shortened(right)}"
         if label is None:
             how = f"a number from 0 to {_TOP:g}" if graded else f"one of {', '.join(_SAME)}"
             message = f"{column} must be {how}. Got {row.values[column]!r}. Correct it."
             rows.error("wrong-label", row, message)
         elif left == right:
-            message = f"a pair must be of two examples. Got {shortened(left)} twice. Remove it."
-            rows.error("self-pair", row, message)
-        elif (key := (min(left, right), max(left, right))) in seen:
-            first, known = seen[key]
-            if known == label:
-                rows.repeated(row, first, f"the pair {names}")
-            else:
-                rows.error(
-                    "contradiction",
-                    row,
-                    f"the pair {names} must have one label. Got {said(label)}, but "
-                    f"{said(known)} in row {first.number}. Correct or remove one.",
-                )
+            _self_pair(rows, row, left, graded=graded)
+        elif (first := kept.get((min(left, right), max(left, right)))) is not None:
+            _repeated_pair(rows, row, first, label, graded=graded)
+            first.labels.append(label)
         else:
-            seen[key] = row, label
-            kept.append((row, left, right, label))
-    examples, number = _number(rows, [(row, (left, right)) for row, left, right, _ in kept])
-    labels = np.array([label for *_, label in kept], np.float64)
-    pairs = Pairs(
-        number([left for _, left, _, _ in kept]),
-        number([right for _, _, right, _ in kept]),
-        labels >= SAME_FROM if graded else labels > 0,
-        labels / _TOP if graded else None,
+            kept[min(left, right), max(left, right)] = _Pair(row, left, right, [label])
+    pairs = list(kept.values())
+    if not pairs and not rows.log.errors():
+        raise DataError(f"{rows.table.path} must have pairs of two examples. Got none. Add some.")
+    examples, number = _number(rows, [(pair.row, (pair.left, pair.right)) for pair in pairs])
+    labels = np.array([np.mean(pair.labels) for pair in pairs], np.float64)
+    return Dataset(
+        rows.table.path,
+        examples,
+        "pairs",
+        pairs=Pairs(
+            number([pair.left for pair in pairs]),
+            number([pair.right for pair in pairs]),
+            labels >= SAME_FROM if graded else labels > 0,
+            labels / _TOP if graded else None,
+        ),
     )
-    return Dataset(rows.table.path, examples, "pairs", pairs=pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """A pair, the row that gives it first, and its label there and in further rows."""
+
+    row: Row
+    left: str
+    right: str
+    labels: list[float]
+
+
+def _self_pair(rows: _Rows, row: Row, id: str, *, graded: bool) -> None:
+    """Log a pair of an example with itself; graded corpora have some, which tell nothing."""
+    message = f"a pair must be of two examples. Got {shortened(id)} twice. Remove it."
+    if graded:
+        where = rows.table.place(row)
+        rows.log.warning("self-pair", where, message, training="It is left out.")
+    else:
+        rows.error("self-pair", row, message)
+
+
+def _repeated_pair(rows: _Rows, row: Row, first: _Pair, label: float, *, graded: bool) -> None:
+    """Log a pair that was given before, with the same label or another."""
+    known = first.labels[0]
+    names = f"the pair {shortened(row.values['left'])}, {shortened(row.values['right'])}"
+    if known == label:
+        rows.repeated(row, first.row, names)
+    elif graded:
+        rows.log.warning(
+            "repeated-row",
+            rows.table.place(row),
+            f"{names} must have one grade. Got {label:g}, but {known:g} in row "
+            f"{first.row.number}. Correct or remove one.",
+            training="The mean of its grades is taken.",
+        )
+    else:
+        rows.error(
+            "contradiction",
+            row,
+            f"{names} must have one label. Got {_word(label)}, but {_word(known)} in row "
+            f"{first.row.number}. Correct or remove one.",
+        )
 
 
 def _same(text: str) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,12 @@ from typing import Any, cast
 
 from twinlens.data.problems import ProblemLog
 from twinlens.errors import DataError, shortened
+from twinlens.modalities.tokens import MOST_CHARACTERS
 
 SUFFIXES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson"})
+_TAB = "\t"
+_CELL = re.compile(r'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\t\n]*+)(\t|\n|\Z)')
+"""A field between tabs, as spreadsheets write it: with quotes around it, or without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,11 @@ def read_table(path: Path, log: ProblemLog, *, records: Collection[str] = ()) ->
     """Read a CSV (comma, semicolon or tab, with or without a byte order mark) or a JSONL file.
 
     Rows that cannot be read are logged and left out.
+
+    Quotes enclose fields, as spreadsheets write them. In a file with tabs they do so only if every
+    quote encloses a whole field or is doubled inside of one, and none that spans lines spans whole
+    rows; else quotes are plain characters in all of the file, as corpora are distributed: then
+    each line is a row, and must have all fields.
 
     Args:
         path: of the file.
@@ -104,7 +114,19 @@ def _joined(values: Iterable[str]) -> str:
 
 def _csv_table(path: Path, lines: list[str], log: ProblemLog) -> Table:
     known = len(log.problems)
-    records = _csv_records(path, lines, log)
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = _delimiter(first)
+    plain = _plain_quote(lines, first.count(_TAB)) if delimiter == _TAB else None
+    if plain is not None:
+        log.note(
+            "plain-quotes",
+            f"{path}, row {plain}",
+            "quotes do not enclose fields as spreadsheets write them.",
+            training="All quotes of the file are read as plain characters.",
+        )
+    quoting = csv.QUOTE_MINIMAL if plain is None else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    records = _csv_records(path, reader, log)
     names = next((cells for _, cells in records if any(map(str.strip, cells))), [])
     if len(log.problems) > known:
         log.refuse(str(path))  # without its header no row can be read
@@ -118,14 +140,38 @@ def _csv_table(path: Path, lines: list[str], log: ProblemLog) -> Table:
     rows: list[Row] = []
     for number, cells in records:
         if any(cell.strip() for cell in cells):
-            rows += _csv_row(path, header, number, cells, log)
+            rows += _csv_row(path, header, number, cells, log, whole=plain is not None)
     return Table(path, frozenset(header), tuple(rows))
 
 
-def _csv_records(path: Path, lines: list[str], log: ProblemLog) -> Iterator[tuple[int, list[str]]]:
+def _plain_quote(lines: Iterable[str], tabs: int) -> int | None:
+    """The first row of a file with tabs that shows that its quotes are plain characters, if any.
+
+    Args:
+        lines: of the file.
+        tabs: between the columns.
+    """
+    text = "".join(lines)
+    place = start = 0
+    number = 1
+    while '"' in text and place < len(text):
+        cell = _CELL.match(text, place)
+        if cell is None:
+            return number
+        place = cell.end()
+        if cell[1] == _TAB:
+            continue
+        record = text[start:place].removesuffix("\n").split("\n")
+        if len(record) > 1 and all(line.count(_TAB) == tabs for line in record):
+            return number  # two quotes of as many rows, more likely than one field
+        start = place
+        number += len(record)
+    return None
+
+
+def _csv_records(path: Path, reader: Any, log: ProblemLog) -> Iterator[tuple[int, list[str]]]:
     """The fields of each row that can be read, with the number of the line it starts on."""
-    header = next((line for line in lines if line.strip()), "")
-    reader = csv.reader(lines, delimiter=_delimiter(header), strict=True)
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_CHARACTERS))  # one for all readers
     while True:
         number = reader.line_num + 1
         try:
@@ -134,7 +180,8 @@ def _csv_records(path: Path, lines: list[str], log: ProblemLog) -> Iterator[tupl
             log.error(
                 "unreadable-row",
                 f"{path}, row {number}",
-                f"a row must be well-formed CSV. Got: {error}. Correct its quotes.",
+                f"a row must be well-formed CSV. Got: {error}. Correct its quotes"
+                f"{' or shorten the field' if 'limit' in str(error) else ''}.",
             )
             continue
         if cells is None:
@@ -143,14 +190,19 @@ def _csv_records(path: Path, lines: list[str], log: ProblemLog) -> Iterator[tupl
 
 
 def _csv_row(
-    path: Path, header: list[str], number: int, cells: list[str], log: ProblemLog
+    path: Path, header: list[str], number: int, cells: list[str], log: ProblemLog, *, whole: bool
 ) -> list[Row]:
-    if len(cells) > len(header):
+    """The row of these fields, if there are not too many; nor too few, where it must be whole."""
+    if len(cells) > len(header) or (whole and len(cells) < len(header)):
+        advice = (
+            "The quotes of this file are plain characters: put all fields on one line."
+            if whole
+            else "Quote fields that hold the separator."
+        )
         log.error(
             "unreadable-row",
             f"{path}, row {number}",
-            f"a row must have {len(header)} fields. Got {len(cells)}. "
-            "Quote fields that hold the separator.",
+            f"a row must have {len(header)} fields. Got {len(cells)}. {advice}",
         )
         return []
     padded = cells + [""] * (len(header) - len(cells))

@@ -26,6 +26,7 @@ class Encoder(nn.Module, ABC):
         learned: which numbers of an embedding training changes; all, but where a part is told by
             formulas.
         by_cosine: whether embeddings mean something only where they are compared by their cosine.
+        gives_parts: whether an embedding is a row of parts, each an embedding of its own.
         neutral: settings that came after models had been saved, at the value that changes nothing.
             A fingerprint leaves them out there, so that those models keep theirs.
     """
@@ -33,6 +34,7 @@ class Encoder(nn.Module, ABC):
     dim: int
     learned: slice = slice(None)
     by_cosine: bool = False
+    gives_parts: ClassVar[bool] = False
     neutral: ClassVar[Mapping[str, Setting]] = {}
     axes: ClassVar[tuple[int, ...]] = (2,)
     reads_tokens: ClassVar[bool] = False

@@ -26,6 +26,7 @@ class ConvSeries(Encoder):
     """
 
     axes = (1,)
+    gives_parts = True
 
     def __init__(
         self,

@@ -22,6 +22,12 @@ AUTO = "auto"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _REMOTE = "auto_map"
 """Key of a configuration that names code to be run."""
+_POOLER = "pooler."
+"""Begins the names of weights that are not used: see `_drop_unused`."""
+_NAMED = 3
+"""Missing weights that a message names."""
+_PLACES = ("position_embeddings", "embed_positions", "wpe")
+"""Names of a table with a vector for each position."""
 
 
 @register("encoder", "pretrained")
@@ -31,7 +37,11 @@ class Pretrained(Encoder):
     Reads a folder as `save_pretrained` writes it: config.json and model.safetensors. Nothing is
     fetched, no code of the folder is run and nothing is unpickled. Take the tokeniser from there
     too: modality.tokenizer = FOLDER/tokenizer.json. The weights become part of the model that is
-    saved, which does not need the folder again.
+    saved, which does not need the folder again. Every weight must be there but those of a pooler,
+    which is not used.
+
+    A model that numbers its positions takes so many tokens and no more. Training texts that are
+    longer are refused before training; later ones are cut there, as modality.max_tokens does it.
 
     Source:
         Reimers, Gurevych. Sentence-BERT: sentence embeddings using Siamese BERT-networks. EMNLP
@@ -79,6 +89,7 @@ class Pretrained(Encoder):
         width = int(self.model.config.hidden_size)
         self.head = nn.Linear(width, dim) if dim else None
         self.dim = dim or width
+        self.positions = _positions(self.model)
         self.model.requires_grad_(not frozen)
 
     @classmethod
@@ -107,12 +118,18 @@ class Pretrained(Encoder):
         """Read the weights.
 
         Raises:
-            ConfigError: the folder no longer holds the weights of this architecture.
+            ConfigError: the folder no longer holds the weights of this architecture, or the
+                training texts have more tokens than it has positions.
         """
+        self._require_positions(inputs)
         library = _library()
         try:
-            read = library.AutoModel.from_pretrained(
-                self.folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
+            read, found = library.AutoModel.from_pretrained(
+                self.folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
             )
             _drop_unused(read)
             self.model.load_state_dict(read.state_dict())
@@ -121,6 +138,30 @@ class Pretrained(Encoder):
                 f"encoder.folder must hold the weights of its config.json. Got {self.folder}: "
                 f"{str(error).splitlines()[0]}. Copy it anew."
             ) from error
+        # the library makes up at random what it does not find
+        missing = sorted(name for name in found["missing_keys"] if not name.startswith(_POOLER))
+        if missing:
+            more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+            raise ConfigError(
+                f"encoder.folder must hold every weight of its config.json. Got {self.folder} "
+                f"without {', '.join(missing[:_NAMED])}{more}. Copy it anew."
+            )
+
+    def _require_positions(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
+        """Check that no training text has more tokens than there are positions.
+
+        Raises:
+            ConfigError: one has.
+        """
+        if self.positions is None:
+            return
+        longest = max((values.shape[-1] for values, _ in inputs), default=0)
+        if longest > self.positions:
+            raise ConfigError(
+                f"modality.max_tokens must be at most {self.positions:,}, the positions of the "
+                f"pretrained model. Got a text of {longest:,} tokens, its prompt and marks "
+                f"included. Set modality.max_tokens={self.positions}."
+            )
 
     def train(self, mode: bool = True) -> Pretrained:
         super().train(mode)
@@ -130,7 +171,7 @@ class Pretrained(Encoder):
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
-        numbers = values[:, 0].long()  # [batch, time], from 1 on
+        numbers = self._cut(values[:, 0].long())  # [batch, time], from 1 on
         real = numbers > 0
         known = int(self.model.config.vocab_size)
         if numbers.numel() and int(numbers.max()) > known:
@@ -147,6 +188,20 @@ class Pretrained(Encoder):
         else:
             pooled = masked_mean(steps.transpose(1, 2), real)
         return pooled if self.head is None else self.head(pooled)  # [batch, dim]
+
+    def _cut(self, numbers: Tensor) -> Tensor:
+        """The tokens that there are positions for: the first, and the last, which marks the end.
+
+        Args:
+            numbers: [batch, time] int64, 0 where padded.
+        """
+        most = self.positions
+        if most is None or numbers.shape[1] <= most:
+            return numbers
+        place = torch.arange(numbers.shape[1], device=numbers.device)
+        last = torch.where(numbers > 0, place, 0).amax(1, keepdim=True)  # [batch, 1]
+        end = torch.where(last < most, numbers[:, most - 1 : most], numbers.gather(1, last))
+        return torch.cat([numbers[:, : most - 1], end], 1)  # [batch, most]
 
 
 def _document(folder: Path) -> str:
@@ -201,6 +256,19 @@ def _drop_unused(model: Any) -> None:
     """Leave out the layer upon the first step, which no loss here would train."""
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
+
+
+def _positions(model: Any) -> int | None:
+    """Tokens that a model has positions for; None where any number will do, as of rotary ones."""
+    found: list[int] = []
+    most = getattr(model.config, "max_position_embeddings", None)
+    for name, part in model.named_modules():
+        if name.rpartition(".")[2] in _PLACES and isinstance(part, nn.Embedding):
+            # RoBERTa counts from behind the number that stands for padding, BART from an offset
+            first = 0 if part.padding_idx is None else part.padding_idx + 1
+            rows = part.num_embeddings - max(first, int(getattr(part, "offset", 0)))
+            found.append(rows if most is None else min(rows, int(most)))
+    return min(found, default=None)
 
 
 def _library() -> Any:

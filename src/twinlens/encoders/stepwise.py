@@ -25,6 +25,7 @@ class Stepwise(Encoder):
     """
 
     axes = (1,)
+    gives_parts = True
 
     def __init__(
         self,

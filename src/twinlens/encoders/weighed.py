@@ -26,6 +26,7 @@ class Weighed(Encoder):
     """
 
     axes = (1,)
+    gives_parts = True
 
     def __init__(self, channels: int, shape: tuple[int, ...] | None, *, steps: int = 100) -> None:
         """Args:

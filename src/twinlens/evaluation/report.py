@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def write_report(
     history: Sequence[Mapping[str, Any]] = (),
     pairs: Sequence[PicturePair] = (),
     examples: Sequence[Path | str] | None = None,
+    why: Callable[[Path | str, Path | str], Sequence[str]] | None = None,
     undecided: Sequence[str] = (),
     unfit: Sequence[str] = (),
     drift: Drift | None = None,
@@ -65,6 +66,7 @@ def write_report(
         pairs: comparisons to show.
         examples: file of each example that was evaluated, by position; with it the page shows the
             worst comparisons.
+        why: lines on what makes two examples alike or not, to show with the worst comparisons.
         undecided: why rates cannot be promised, or why there is no calibration.
         unfit: what the model must not be used for.
         drift: of new inputs.
@@ -85,7 +87,7 @@ def write_report(
         _drift(drift),
         _pairs("Two comparisons" if len(pairs) == 2 else "Comparisons", pairs),
         _plots(evaluation, history),
-        _worst(evaluation, examples),
+        _worst(evaluation, examples, why),
         page.section("What the model must not be used for", page.bullets(unfit)) if unfit else "",
         _split(audit),
         _method(evaluation),
@@ -249,9 +251,11 @@ def _figures(pairs: Iterable[PicturePair]) -> str:
 
 def _pair(pair: PicturePair) -> str:
     sides = "".join(_side(side) for side in (pair.left, pair.right))
+    why = f"<details open><summary>Why</summary>{page.bullets(pair.why)}</details>"
     return (
         f'<figure><div class="sides">{sides}</div>'
-        f"<figcaption>{escape(pair.caption)}<br>score {pair.score:.4f}</figcaption></figure>"
+        f"<figcaption>{escape(pair.caption)}<br>score {pair.score:.4f}"
+        f"{why if pair.why else ''}</figcaption></figure>"
     )
 
 
@@ -268,13 +272,23 @@ def _side(picture: Path | bytes | str) -> str:
     return f'<div class="side">{inner}</div>'
 
 
-def _worst(evaluation: Evaluation, examples: Sequence[Path | str] | None) -> str:
+def _worst(
+    evaluation: Evaluation,
+    examples: Sequence[Path | str] | None,
+    why: Callable[[Path | str, Path | str], Sequence[str]] | None,
+) -> str:
     if examples is None or not (evaluation.false_matches or evaluation.false_non_matches):
         return ""
 
     def shown(extremes: Sequence[Extreme]) -> str:
         return _figures(
-            PicturePair(left, right, _places(left, right), extreme.score)
+            PicturePair(
+                left,
+                right,
+                _places(left, right),
+                extreme.score,
+                () if why is None else why(left, right),
+            )
             for extreme in extremes
             for left, right in [(examples[extreme.left], examples[extreme.right])]
         )

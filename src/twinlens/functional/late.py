@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 _ABSENT = 1e-6
 """A part that is shorter is not there."""
 FAR = -2.0
 """Similarity to a part that is not there: below every cosine."""
 _FEW = 32
-"""Pairs that are compared at once, of those that have about as many parts."""
+"""Pairs that are compared at once, of those that have about as many parts; rows of a block."""
+_WIDE = 64
+"""Columns of a block, at most."""
 _MOST_CELLS = 4_000_000
-"""Similarities computed at once where nothing is learned from them: 16 MB."""
+"""Numbers computed at once for every score between two sets: 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,11 @@ class Parts:
         total = self.counts.sum(1)
         return torch.where(total > 0, total, 1.0)
 
+    @property
+    def shares(self) -> Tensor:
+        """[n, steps] how much of what all parts of each count together each counts."""
+        return self.counts / self.total[:, None]
+
 
 def similarities(a: Parts, b: Parts) -> Tensor:
     """Cosine of each part of one with each of the other. -> [n, steps of a, steps of b].
@@ -63,6 +71,13 @@ def similarities(a: Parts, b: Parts) -> Tensor:
     """
     cosine = a.directions @ b.directions.transpose(1, 2)
     return cosine.masked_fill(~(a.there[:, :, None] & b.there[:, None]), FAR)
+
+
+def similarities_of_all(a: Parts, b: Parts) -> Tensor:
+    """The same of each of a with each of b. -> [n, m, steps of a, steps of b]."""
+    cosine = torch.einsum("nsl,mtl->nmst", a.directions, b.directions)
+    there = a.there[:, None, :, None] & b.there[None, :, None]
+    return cosine.masked_fill(~there, FAR)
 
 
 def coverage(counts: Tensor, found: Tensor) -> Tensor:
@@ -97,16 +112,76 @@ def of_like_size(
     """
     if len(a) <= 1:
         return made(a, b)
-    rows = [side.unflatten(1, (steps, -1)) for side in (a, b)]
-    place = torch.arange(1, steps + 1, device=a.device)
-    last = [(row.detach().abs().amax(2) > 0) * place for row in rows]
-    extent = torch.maximum(last[0].amax(1), last[1].amax(1)).clamp_min(1)  # [n]
-    order = extent.argsort(stable=True)
-    found = [
-        made(*(row[few, : int(extent[few[-1]])].flatten(1) for row in rows))
-        for few in order.split(_FEW)
-    ]
-    return torch.cat(found)[order.argsort()]
+    extent = torch.maximum(_extents(a, steps), _extents(b, steps))
+    order = extent.argsort(stable=True)  # [n]
+    left, right = (_cut(side, extent, order, _FEW) for side in (a, b))
+    found = torch.cat([made(*pair) for pair in zip(left, right, strict=True)])
+    return found.index_select(0, order.argsort())
+
+
+def each_with_each(
+    made: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, *, steps: int, cells: int
+) -> Tensor:
+    """What a function makes of each of one set with each of another.
+
+    In blocks of rows that have about as many parts, as `of_like_size`. Beside what is given and
+    returned, the numbers of one block are held at a time: at most `_MOST_CELLS`, or those of one
+    pair. So it is where a gradient is asked for, too: what it needs of a block is computed once
+    more then, unless there is but one; a few times as many numbers are held while that is done.
+
+    Args:
+        made: [p, longest of a · local], [q, longest of b · local] -> [p, q, ...], of each pair by
+            itself and without chance.
+        a, b: [n, steps · local], [m, steps · local]; at least one row each.
+        steps: of a row.
+        cells: numbers that one comparison takes.
+
+    Returns:
+        [n, m, ...].
+    """
+    rows = max(1, min(_FEW, _MOST_CELLS // cells))
+    columns = max(1, min(_WIDE, _MOST_CELLS // (rows * cells)))
+    extents = [_extents(side, steps) for side in (a, b)]
+    orders = [extent.argsort(stable=True) for extent in extents]  # [n], [m]
+    left = _cut(a, extents[0], orders[0], rows)
+    right = _cut(b, extents[1], orders[1], columns)
+    again = torch.is_grad_enabled() and len(left) * len(right) > 1
+
+    def block(row: Tensor, column: Tensor) -> Tensor:
+        if not again:
+            return made(row, column)
+        return checkpoint(made, row, column, use_reentrant=False, preserve_rng_state=False)
+
+    found = torch.cat([torch.cat([block(row, column) for column in right], 1) for row in left])
+    back, across = (order.argsort() for order in orders)
+    return found.index_select(0, back).index_select(1, across)
+
+
+def _extents(rows: Tensor, steps: int) -> Tensor:
+    """Numbers of each row up to its last part that is there. [n, steps · local] -> [n]."""
+    there = (rows.detach().unflatten(1, (steps, -1)) != 0).any(2)  # [n, steps]
+    place = torch.arange(1, steps + 1, device=rows.device)
+    return (there * place).amax(1).clamp_min(1) * (rows.shape[1] // steps)
+
+
+def _cut(rows: Tensor, extent: Tensor, order: Tensor, size: int) -> list[Tensor]:
+    """Rows in an order, in blocks that are as wide as the last of each needs.
+
+    The order is taken of all at once. Were each block picked from the whole, its gradient would be
+    one of all rows, and the work of learning would grow as the square of their number.
+
+    Args:
+        rows: [n, steps · local].
+        extent: [n] numbers of each that are not padding.
+        order: [n] by which extents ascend.
+        size: rows of a block.
+
+    Returns:
+        [size, widest] each.
+    """
+    blocks = rows.index_select(0, order).split(size)
+    widest = [int(few[-1]) for few in extent[order].cpu().split(size)]
+    return [block[:, :width] for block, width in zip(blocks, widest, strict=True)]
 
 
 def in_blocks(
@@ -115,7 +190,6 @@ def in_blocks(
     b: Tensor,
     *,
     cells: int,
-    whole_to_learn: bool = True,
 ) -> Tensor:
     """Every score between two sets, by a function that scores row by row.
 
@@ -123,17 +197,13 @@ def in_blocks(
         paired: [n, dim], [n, dim] -> [n].
         a, b: [n, dim], [m, dim].
         cells: numbers that one comparison takes; bounds how many are made at once.
-        whole_to_learn: whether all are made at once where a gradient is asked for: `paired` may
-            look at its pairs together then, or keep all that it computed anyhow.
 
     Returns:
         [n, m].
     """
     if not (len(a) and len(b)):
         return a.new_zeros(len(a), len(b))
-    learning = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
-    whole = learning and whole_to_learn
-    rows = len(a) if whole else max(1, _MOST_CELLS // (len(b) * cells))
+    rows = max(1, _MOST_CELLS // (len(b) * cells))
     blocks = [
         paired(part.repeat_interleave(len(b), 0), b.repeat(len(part), 1)).view(len(part), len(b))
         for part in a.split(rows)

@@ -222,10 +222,13 @@ class Text(Modality):
             raise DataError(f"A text must be a str. Got {type(raw).__name__}. Decode it.")
         return self.prompt + clean(raw)
 
-    def pieces(self, text: str) -> list[str]:
-        """The parts of a text that its tokens stand for; "" for those that mark start and end."""
+    def words(self, text: str) -> list[tuple[str, int]]:
+        """The words of a text and how many tokens each is; "" for what marks start and end.
+
+        In the order of the tokens, those beyond `max_tokens` too.
+        """
         whole = self._whole(text)
-        return self.tokeniser.pieces(whole)[: self.max_tokens] or [whole]
+        return self.tokeniser.words_of(whole) or [(whole, 1)]
 
     def describe(self, raw: Any) -> Mapping[str, str]:
         count = len(self.tokeniser.numbers(self.prompt + raw))

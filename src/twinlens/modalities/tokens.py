@@ -18,6 +18,8 @@ MOST_CHARACTERS = 1_000_000
 UNKNOWN = "[UNK]"
 """The token that stands for all that a tokeniser does not know. Its number is 1 in our own."""
 
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+"""Scripts that put no spaces between words, as the names of their characters begin."""
 _START = "Ġ"
 """Marks a token of bytes before which there is a space."""
 
@@ -169,9 +171,23 @@ class Tokeniser:
         closing = min(self._closing, most - 1)
         return found[: most - closing] + found[len(found) - closing :]
 
-    def pieces(self, text: str) -> list[str]:
-        """The parts of a cleaned text that its tokens stand for, as they are written there."""
-        return [text[start:end] for start, end in self._inner.encode(text).offsets]
+    def words_of(self, text: str) -> list[tuple[str, int]]:
+        """The words of a cleaned text as they are written there, and how many tokens each is.
+
+        In the order of the tokens; "" for each of those that mark start and end. Where a script
+        puts no spaces, the characters of a token are a word.
+        """
+        encoded = self._inner.encode(text)
+        found: list[tuple[int, int, int]] = []  # start, end, tokens
+        last: int | None = None
+        for (start, end), word in zip(encoded.offsets, encoded.word_ids, strict=True):
+            if found and word is not None and word == last and _within(text, found[-1][:2], start):
+                begun, ended, count = found[-1]
+                found[-1] = (begun, max(ended, end), count + 1)
+            else:
+                found.append((start, end, 1))
+            last = word
+        return [(text[start:end].strip(), count) for start, end, count in found]
 
     def words(self) -> dict[str, int]:
         """Token -> number."""
@@ -193,6 +209,14 @@ class Tokeniser:
     def unknown(self) -> int | None:
         """Number of the token that stands for all that is not known, if there is one."""
         return self.words().get(UNKNOWN)
+
+
+def _within(text: str, word: tuple[int, int], start: int) -> bool:
+    """Whether the token that starts there goes on with a word, and does not begin one."""
+    if start < word[1] or not text[slice(*word)].strip():  # within a character; after a space
+        return True
+    beside = text[start - 1 : start + 1]
+    return not any(c.isspace() or unicodedata.name(c, "").startswith(_UNSPACED) for c in beside)
 
 
 def _library() -> Any:

@@ -14,6 +14,7 @@ from twinlens.atomic import new_file
 from twinlens.bundle import Bundle, Input
 from twinlens.calibration import Question
 from twinlens.data.cache import Progress
+from twinlens.data.manifest import read_inputs
 from twinlens.duplicates.clusters import Pair, complete_link
 from twinlens.errors import ConfigError, DataError
 from twinlens.types import Decision, FloatArray, IntArray
@@ -39,6 +40,36 @@ class MinedPair:
     score: float
     decision: Decision | None
     group: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The different inputs of a file.
+
+    Attributes:
+        inputs: in the order in which each comes first.
+        repeats: how many more were exact repeats of one of them.
+    """
+
+    inputs: tuple[str, ...]
+    repeats: int
+
+
+def read_corpus(path: Path, *, modality: str) -> Corpus:
+    """Read what to mine: see `read_inputs`.
+
+    Raises:
+        DataError: there are fewer than two different inputs, or something is wrong.
+    """
+    given = read_inputs(path, modality=modality)
+    inputs = tuple(dict.fromkeys(given))
+    repeats = len(given) - len(inputs)
+    if len(inputs) < 2:
+        raise DataError(
+            f"{path} must hold two different inputs or more. Got {len(inputs)} and {repeats:,} "
+            "exact repeats. Give a corpus."
+        )
+    return Corpus(inputs, repeats)
 
 
 def mine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from twinlens.bundle import Bundle
@@ -12,6 +13,7 @@ from twinlens.card import unfit_for
 from twinlens.evaluation.pictures import PicturePair
 from twinlens.evaluation.report import write_report
 from twinlens.tasks.evaluate import Tested
+from twinlens.tasks.words import align_words, compares_words
 from twinlens.types import Decision
 
 
@@ -82,7 +84,13 @@ def report(bundle: Bundle, tested: Tested, page: Path, *, pairs: Sequence[Scored
         unfit=unfit_for(config, evidence, calibration),
         drift=tested.drift,
         examples=[ref if by_value else Path(ref) for ref in refs],
+        why=partial(_why, bundle) if compares_words(bundle) else None,
     )
+
+
+def _why(bundle: Bundle, left: Path | str, right: Path | str) -> list[str]:
+    """Which words of two texts found one another, and which have no partner."""
+    return align_words(bundle, str(left), str(right)).in_short()
 
 
 def _undecided(bundle: Bundle) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,24 +18,25 @@ from twinlens.modalities import Text
 from twinlens.types import FloatArray
 
 PARTNER = 0.5
-"""Cosine from which a word counts as having a partner."""
+"""Similarity from which a word counts as having a partner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One token of a text.
+    """One word of a text.
 
     Attributes:
-        piece: as it is written in the text.
-        share: of all that the text's tokens count together, in [0, 1].
-        partner: the piece of the other text that is most alike; None where none is alike enough.
-        cosine: how alike the nearest piece is.
+        word: as it is written in the text.
+        partner: the word of the other text that is most alike; None where none is alike enough.
+        similarity: how alike the nearest word is: the mean, over the tokens of this one, of the
+            cosine of each with the nearest token there.
+        weight: share of all that the text's tokens count together, in [0, 1].
     """
 
-    piece: str
-    share: float
+    word: str
     partner: str | None
-    cosine: float
+    similarity: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class WordAlignment:
 
     Attributes:
         score: of the two.
-        left, right: their tokens, in order; those beyond what the model reads are left out.
+        left, right: their words, in order; those beyond what the model reads are left out.
     """
 
     score: float
@@ -58,9 +61,48 @@ class WordAlignment:
         for name, words in (("left", self.left), ("right", self.right)):
             for word in words:
                 found = word.partner or "(no partner)"
-                lines.append(f"{name:5} {word.share:5.0%}  {word.piece:16} {found:16} "
-                             f"{word.cosine:6.2f}")  # fmt: skip
+                lines.append(f"{name:5} {word.weight:5.0%}  {word.word:16} {found:16} "
+                             f"{word.similarity:6.2f}")  # fmt: skip
         return "\n".join(lines)
+
+    def in_short(self) -> list[str]:
+        """A line for each word of the left text that has a partner; then the words without one."""
+        lines = [
+            f"{word.word} → {word.partner} ({word.similarity:.2f})"
+            for word in self.left
+            if word.partner is not None
+        ]
+        for name, words in (("left", self.left), ("right", self.right)):
+            alone = [word.word for word in words if word.partner is None]
+            if alone:
+                lines.append(f"without partner, {name}: {', '.join(alone)}")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a model reads of one text.
+
+    Attributes:
+        words: as they are written.
+        starts: [words] place of the first token of each.
+        units: [tokens, local] unit vectors.
+        counts: [tokens] how much each counts.
+    """
+
+    words: Sequence[str]
+    starts: Sequence[int]
+    units: FloatArray
+    counts: FloatArray
+
+
+def compares_words(bundle: Bundle) -> bool:
+    """Whether a model compares texts word by word, so that `align_words` can tell how."""
+    return (
+        isinstance(bundle.siamese.modality, Text)
+        and bundle.config.encoder.name == "stepwise"
+        and _steps(bundle) is not None
+    )
 
 
 def align_words(bundle: Bundle, a: str, b: str) -> WordAlignment:
@@ -74,21 +116,23 @@ def align_words(bundle: Bundle, a: str, b: str) -> WordAlignment:
         ConfigError: the model does not compare words.
         DataError: a text cannot be used.
     """
-    modality, steps = bundle.siamese.modality, getattr(bundle.siamese.comparator, "steps", None)
-    if not isinstance(modality, Text) or steps is None or bundle.config.encoder.name != "stepwise":
+    modality, steps = bundle.siamese.modality, _steps(bundle)
+    if steps is None or not isinstance(modality, Text) or not compares_words(bundle):
         raise ConfigError(
             "--explain of texts must be of a model that compares words. Got the encoder "
-            f"{bundle.config.encoder.name!r}. Train with encoder=stepwise, or leave it out."
+            f"{bundle.config.encoder.name!r} and the comparator "
+            f"{bundle.config.comparator.name!r}. Train with encoder=stepwise and "
+            "comparator=maxsim or matches, or leave it out."
         )
     texts = [modality.load(text) for text in (a, b)]
     rows = bundle.embed(texts).reshape(2, steps, -1)  # [2, steps, local]
-    pieces = [modality.pieces(text)[:steps] for text in texts]
-    left, right = (row[: len(words)] for row, words in zip(rows, pieces, strict=True))
-    cosine = _unit(left) @ _unit(right).T  # [words of a, words of b]
+    most = min(steps, modality.max_tokens)
+    left, right = (
+        _read(modality.words(text), row[:most]) for text, row in zip(texts, rows, strict=True)
+    )
+    cosine = left.units @ right.units.T  # [tokens of a, tokens of b]
     return WordAlignment(
-        bundle.score(a, b),
-        _words(pieces[0], pieces[1], left, cosine),
-        _words(pieces[1], pieces[0], right, cosine.T),
+        bundle.score(a, b), _words(left, right, cosine), _words(right, left, cosine.T)
     )
 
 
@@ -101,18 +145,37 @@ def write_words(path: Path, found: WordAlignment) -> None:
     write_bytes(path, f"{json.dumps(found.to_dict(), indent=1)}\n".encode())
 
 
-def _words(
-    own: list[str], other: list[str], row: FloatArray, cosine: FloatArray
-) -> tuple[Word, ...]:
-    counts = np.linalg.norm(row, axis=1)  # [words]
-    shares = counts / max(float(counts.sum()), 1e-9)
-    nearest = cosine.argmax(1)
-    best = cosine.max(1)
+def _steps(bundle: Bundle) -> int | None:
+    """Parts of an embedding that the comparator tells apart; None where it compares the whole."""
+    return getattr(bundle.siamese.comparator, "steps", None)
+
+
+def _read(words: Sequence[tuple[str, int]], row: FloatArray) -> _Read:
+    """Words of a text, and how many tokens each is; [most tokens, local] their embeddings."""
+    ends = list(itertools.accumulate(count for _, count in words))
+    starts = [0, *ends[:-1]]
+    kept = sum(start < len(row) for start in starts)
+    row = row[: ends[kept - 1]]
+    counts = np.linalg.norm(row, axis=1)  # [tokens]
+    units = row / np.maximum(counts, 1e-9)[:, None]
+    return _Read([word for word, _ in words[:kept]], starts[:kept], units, counts)
+
+
+def _words(own: _Read, other: _Read, cosine: FloatArray) -> tuple[Word, ...]:
+    """[tokens of own, tokens of other] -> the words of own; marks of start and end are none."""
+    best = np.maximum.reduceat(cosine, other.starts, axis=1)  # [tokens, words of other]
+    counts = np.maximum(own.counts, 1e-9)  # a word that counts nothing has a mean all the same
+    total = np.add.reduceat(counts, own.starts)  # [words]
+    alike = np.add.reduceat(best * counts[:, None], own.starts) / total[:, None]  # [words, words]
+    shares = total / total.sum()
+    nearest = alike.argmax(1)
     return tuple(
-        Word(piece, float(share), other[int(at)] if value >= PARTNER else None, float(value))
-        for piece, share, at, value in zip(own, shares, nearest, best, strict=True)
+        Word(
+            word,
+            (other.words[int(at)] or None) if alike[place, at] >= PARTNER else None,
+            float(alike[place, at]),
+            float(shares[place]),
+        )
+        for place, (word, at) in enumerate(zip(own.words, nearest.tolist(), strict=True))
+        if word
     )
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
