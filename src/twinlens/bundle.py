@@ -17,6 +17,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from twinlens.atomic import new_folder
 from twinlens.calibration import Calibration, Cohort, Normalised, normalised_by
 from twinlens.card import card
 from twinlens.config import Config, from_table, to_table
+from twinlens.data.behind import behind
 from twinlens.data.cache import Progress
 from twinlens.data.memory import by_size
 from twinlens.documents import is_document, put_back, taken_out
@@ -198,7 +200,7 @@ class Bundle:
 
         Args:
             inputs: paths, pictures or arrays.
-            batch_size: how many are decoded and embedded at once.
+            batch_size: how many are embedded at once, while the next are read.
             progress: told of (done, all).
 
         Raises:
@@ -208,12 +210,14 @@ class Bundle:
         embeddings = np.zeros((len(inputs), self.siamese.dim), np.float32)
         # A value is small once prepared: many are sorted by size, so that little is padded.
         at_once = batch_size * (_WINDOW if self.siamese.modality.by_value else 1)
-        for start in range(0, len(inputs), at_once):
-            part = inputs[start : start + at_once]
-            arrays = self._prepared(part)
-            embeddings[start : start + len(part)] = self.embed_prepared(arrays, batch_size)
+        parts = [inputs[start : start + at_once] for start in range(0, len(inputs), at_once)]
+        done = 0
+        make = partial(self.embed_prepared, batch_size=batch_size)
+        for rows in behind(self._prepared, make, parts):
+            embeddings[done : done + len(rows)] = rows
+            done += len(rows)
             if progress is not None:
-                progress(start + len(part), len(inputs))
+                progress(done, len(inputs))
         return embeddings
 
     def embed_prepared(self, arrays: Sequence[Array], batch_size: int = BATCH_SIZE) -> FloatArray:

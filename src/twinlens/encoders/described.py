@@ -20,8 +20,8 @@ _MOST = 8192
 """Pictures, about, that the directions are found from: half a GB while it lasts."""
 _FLAT = 1e-6
 """Deviation of a number that says nothing."""
-_PIXELS = 1 << 16
-"""That are described at once; tens of MB are taken by them."""
+_PIXELS = 1 << 17
+"""That are described at once; a hundred MB or less is taken by them."""
 _BOUND = 4.0
 """Deviations that a number counts for at most."""
 _NEEDS = (

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twinlens.functional.pool import downsample_mask, grid_pool
+from twinlens.functional.pool import downsample_mask, grid_pool, pooling_matrix
 
 SCALES = (1, 2, 4)
 """Half-widths of the triangle that a picture is smoothed by, in pixels; 1 = not at all."""
@@ -56,13 +56,13 @@ def places(values: Tensor, mask: Tensor | None) -> Tensor:
         [batch, PLACES].
     """
     grey = values.mean(1, keepdim=True)
-    seen = [derivatives(grey, scale, mask, EDGES) for scale in SCALES]
+    seen = [(grey, mask), *(derivatives(grey, scale, mask, EDGES) for scale in SCALES)]
     made: list[Tensor] = []
-    for grid in GRIDS:
-        pooled = [grid_pool(maps, real, (grid, grid)) for maps, real in seen]
+    for grid, pooled in zip(GRIDS, zip(*(_pooled(*one) for one in seen), strict=True), strict=True):
+        light, *strengths = pooled
         if grid == GRIDS[-1]:
-            pooled = [_relative(one) for one in pooled]
-        made += [grid_pool(grey, mask, (grid, grid)), *((one + _LEAST).sqrt() for one in pooled)]
+            strengths = [_relative(one) for one in strengths]
+        made += [light, *((one + _LEAST).sqrt() for one in strengths)]
     return torch.cat([one.flatten(1) for one in made], dim=1)
 
 
@@ -130,22 +130,18 @@ def derivatives(
         lighter side, then dark lines and light lines by the direction across them; and its mask.
     """
     mask = None if mask is None else downsample_mask(mask, scale)
-    real = 1.0 if mask is None else mask[:, None].to(grey)
-    smooth = _smoothed(grey, scale)[:, :, ::scale, ::scale] * real
-    right, down = (slope * real for slope in _slopes(smooth))
+    smooth = _real(_smoothed(grey, scale), mask)
+    right, down = (_real(slope, mask) for slope in _slopes(smooth))
     size = (right.square() + down.square() + _LEAST).sqrt()
     around = torch.arange(directions, device=grey.device) * (2 * math.pi / directions)
-    edges = torch.relu(_times(around.cos(), right) + _times(around.sin(), down))
+    edges = torch.relu(_mixed(torch.stack([around.cos(), around.sin()], 1), [right, down]))
     edges = edges * (edges / size) ** 3  # few directions share an edge
     (bent_right, twist), (_, bent_down) = _slopes(right), _slopes(down)
     half = torch.arange(directions // 2, device=grey.device) * (2 * math.pi / directions)
     cos, sin = half.cos(), half.sin()
-    bent = (
-        _times(cos.square(), bent_right)
-        + _times(2 * cos * sin, twist)
-        + _times(sin.square(), bent_down)
-    )
-    return torch.cat([edges, torch.relu(bent), torch.relu(-bent)], dim=1) * real, mask
+    across = torch.stack([cos.square(), 2 * cos * sin, sin.square()], 1)
+    bent = _mixed(across, [bent_right, twist, bent_down])
+    return _real(torch.cat([edges, torch.relu(bent), torch.relu(-bent)], dim=1), mask), mask
 
 
 class _Axis:
@@ -206,13 +202,36 @@ def _shares(counts: Tensor) -> Tensor:
     return (counts / counts.sum(2, keepdim=True).clamp_min(_NOTHING)).sqrt().flatten(1)
 
 
+def _pooled(maps: Tensor, mask: Tensor | None) -> list[Tensor]:
+    """Means over the cells of each of `GRIDS`. [batch, channels, height, width] -> of each grid
+    [batch, channels, grid, grid].
+    """
+    if mask is not None:
+        return [grid_pool(maps, mask, (grid, grid)) for grid in GRIDS]
+    down, across = ([_cells(size, grid, maps) for grid in GRIDS] for size in maps.shape[2:])
+    along = (maps @ torch.cat(across).T).split(GRIDS, dim=3)  # one product for all grids
+    return [rows @ columns for rows, columns in zip(down, along, strict=True)]
+
+
+def _cells(size: int, grid: int, like: Tensor) -> Tensor:
+    """[grid, size] weights of the means over cells."""
+    whole = torch.tensor([size], device=like.device)
+    return pooling_matrix(whole, size=size, bins=grid, dtype=like.dtype)[0]
+
+
 def _smoothed(grey: Tensor, scale: int) -> Tensor:
+    """Every `scale`-th place, smoothed. [batch, 1, height, width]."""
     if scale == 1:
         return grey
-    rise = torch.arange(1, scale + 1, dtype=grey.dtype, device=grey.device)
-    weights = torch.cat([rise, rise[:-1].flip(0)]) / scale**2
-    along = F.conv2d(grey, weights.view(1, 1, 1, -1), padding=(0, scale - 1))
-    return F.conv2d(along, weights.view(1, 1, -1, 1), padding=(scale - 1, 0))
+    down, across = (_triangles(size, scale, grey) for size in grey.shape[2:])
+    return down @ grey @ across.T
+
+
+def _triangles(size: int, scale: int, like: Tensor) -> Tensor:
+    """[places, size] weights that fall off to both sides of every `scale`-th place."""
+    place = torch.arange(size, device=like.device)
+    far = (place[None] - place[::scale, None]).abs()
+    return (scale - far).clamp_min(0).to(like) / scale**2
 
 
 def _slopes(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,8 +242,15 @@ def _slopes(values: Tensor) -> tuple[Tensor, Tensor]:
     return right / 2, down / 2
 
 
-def _times(weights: Tensor, values: Tensor) -> Tensor:
-    return weights.to(values).view(1, -1, 1, 1) * values
+def _mixed(weights: Tensor, maps: list[Tensor]) -> Tensor:
+    """Sums of maps. [sums, maps], each [batch, 1, ...] -> [batch, sums, ...]."""
+    joined = torch.cat(maps, dim=1)
+    return (weights.to(joined) @ joined.flatten(2)).unflatten(2, joined.shape[2:])
+
+
+def _real(values: Tensor, mask: Tensor | None) -> Tensor:
+    """0 where padded."""
+    return values if mask is None else values * mask[:, None]
 
 
 def _relative(pooled: Tensor) -> Tensor:

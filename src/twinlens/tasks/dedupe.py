@@ -188,12 +188,11 @@ def _take_up(
     for part in embed_readable(bundle, refs, at_once=_BATCH, look=look):
         problems += part.problems
         entries = [
-            Entry(fresh[place][0], source=refs[place], metadata=_texts(quality[refs[place]]))
+            Entry(fresh[place][0], source=refs[place], metadata=_texts(quality.pop(refs[place])))
             for place in part.places
         ]
         gallery.add(part.vectors, entries)
         new += len(entries)
-        quality.clear()
         if progress is not None:
             progress(part.done, len(fresh))
     there = gallery.known(list(paths))

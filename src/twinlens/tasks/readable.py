@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from twinlens.bundle import BATCH_SIZE, Bundle
+from twinlens.data.behind import behind
 from twinlens.errors import DataError
 from twinlens.modalities.base import Array
 from twinlens.types import FloatArray
@@ -42,18 +43,26 @@ def embed_readable(
         bundle: the model.
         inputs: paths.
         at_once: inputs of each part.
-        look: shown each input and what was read of it.
+        look: shown each input and what was read of it, a part ahead of what is embedded.
     """
-    for start in range(0, len(inputs), at_once):
-        part = range(start, min(start + at_once, len(inputs)))
-        places: list[int] = []
-        arrays: list[Array] = []
-        problems: list[str] = []
-        for place in part:
-            item = inputs[place]
-            try:
-                arrays.append(bundle.prepared(item, None if look is None else partial(look, item)))
-                places.append(place)
-            except DataError as error:
-                problems.append(str(error))
-        yield Embedded(places, bundle.embed_prepared(arrays), problems, part.stop)
+
+    def attempt(item: str) -> Array | DataError:
+        try:
+            return bundle.prepared(item, None if look is None else partial(look, item))
+        except DataError as error:
+            return error
+
+    def embedded(
+        found: Sequence[Array | DataError],
+    ) -> tuple[Sequence[Array | DataError], FloatArray]:
+        return found, bundle.embed_prepared(
+            [one for one in found if not isinstance(one, DataError)]
+        )
+
+    parts = [inputs[start : start + at_once] for start in range(0, len(inputs), at_once)]
+    done = 0
+    for found, vectors in behind(lambda part: [attempt(item) for item in part], embedded, parts):
+        places = [done + n for n, one in enumerate(found) if not isinstance(one, DataError)]
+        problems = [str(one) for one in found if isinstance(one, DataError)]
+        done += len(found)
+        yield Embedded(places, vectors, problems, done)
