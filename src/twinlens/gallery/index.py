@@ -30,6 +30,8 @@ _RECALL = 0.997
 """The least effort is taken that finds this share of the ten nearest on a sample. Templates are
 found more easily than what was never stored, whose share is up to a hundredth lower."""
 _SAMPLE, _NEAREST = 1024, 10
+_GROWN = 1.25
+"""Times as many templates as when the effort was last chosen: then it is chosen anew."""
 _MOST_GONE = 0.2
 """Share of removed templates from which the graph is made anew."""
 _BLOCK_SCORES = 2_000_000
@@ -96,7 +98,7 @@ class Index:
         self._gone = np.concatenate([self._gone, np.zeros(len(ids), np.bool_)])
         if self.kind == "exact" and self._ids.size * self.space.dim > EXACT_VALUES:
             self._build_graph()
-        elif self.kind == "graph" and len(self._ids) > 2 * self._tuned_at:
+        elif self.kind == "graph" and len(self._ids) > _GROWN * self._tuned_at:
             self._tune()
 
     def remove(self, ids: IntArray) -> None:
