@@ -14,7 +14,6 @@ import pytest
 from drawings import write_glyphs
 from settings import SMALL
 from twinlens.bundle import Bundle
-from twinlens.cli import main
 from twinlens.config import CalibrationConfig, load_config
 from twinlens.fit import fit
 from twinlens.gallery import write_key
@@ -22,21 +21,6 @@ from twinlens.tasks.calibrate import calibrate
 from twinlens.tasks.gallery import open_gallery
 
 Run = Callable[..., tuple[int, Any, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call a command in this process. -> (exit code, output, read where it is JSON; errors)."""
-
-    def call(*arguments: object) -> tuple[int, Any, str]:
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        code = exit.value.code
-        read = json.loads(out) if "--json" in arguments and out else out
-        return code if isinstance(code, int) else 0, read, err
-
-    return call
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,21 +15,6 @@ from twinlens.cli.inputs import warn_of_files
 
 Run = Callable[..., tuple[int, Any, str]]
 ASKED = ["how do I cook a fish", "tips to paint my house"]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call a command in this process. -> (exit code, output, read where it is JSON; errors)."""
-
-    def call(*arguments: object) -> tuple[int, Any, str]:
-        with pytest.raises(SystemExit) as exit:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        code = exit.value.code
-        read = json.loads(out) if "--json" in arguments and out else out
-        return code if isinstance(code, int) else 0, read, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

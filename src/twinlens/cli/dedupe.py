@@ -10,6 +10,7 @@ import typer
 
 from twinlens.atomic import require_writable
 from twinlens.bundle import Bundle
+from twinlens.cli.inputs import some_of
 from twinlens.cli.options import AsJson, Plugins, load_plugins
 from twinlens.cli.progress import TrainingProgress, counting
 from twinlens.duplicates.plan import apply_plan, undo, write_plan
@@ -20,7 +21,6 @@ from twinlens.tasks.dedupe import FPIR, NEIGHBOURS, Duplicates, check_request, f
 from twinlens.tasks.dedupe_page import write_dedupe_page
 
 FELL_SHORT = 1
-_SHOWN = 20
 
 
 def dedupe_command(
@@ -145,10 +145,7 @@ def _summary(found: Duplicates, folder: Path, out: Path) -> str:
         f"Near copies: {found.rule.why}.",
         f"Review {out}, then: twinlens dedupe {folder} --apply {out} --to FOLDER.",
     ]
-    lines += [f"left out: {problem}" for problem in found.problems[:_SHOWN]]
-    if len(found.problems) > _SHOWN:
-        lines.append(f"... and {len(found.problems) - _SHOWN} more; --json names all.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *some_of("left out", found.problems)])
 
 
 def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
-from twinlens.cli.gallery_texts import SHOWN, told_enrolled, told_item, told_stats
+from twinlens.cli.gallery_texts import told_enrolled, told_item, told_stats
+from twinlens.cli.inputs import some_of
 from twinlens.cli.options import (
     AsJson,
     GalleryFolder,
@@ -334,9 +335,7 @@ def migrate_(
         else [f"{gallery}: of the old model still; the originals of {len(lost):,} items are lost. "
               "Put them back, or remove these items with --drop-lost."]
     )  # fmt: skip
-    lines += [f"{'removed' if done.done else 'lost'}: {one}" for one in lost[:SHOWN]]
-    if len(lost) > SHOWN:
-        lines.append(f"... and {len(lost) - SHOWN:,} more; --json names all.")
+    lines += some_of("removed" if done.done else "lost", lost)
     _tell({"gallery": str(gallery), **to_plain(done)}, "\n".join(lines), as_json)
     if not done.done:
         raise typer.Exit(FELL_SHORT)

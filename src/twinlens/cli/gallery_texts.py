@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from twinlens.cli.inputs import some_of
 from twinlens.gallery import Item, Stats
 from twinlens.tasks.gallery import Enrolled
-
-SHOWN = 20
-"""Problems that are told one by one; `--json` names all."""
 
 
 def told_enrolled(gallery: Path, done: Enrolled) -> str:
@@ -20,10 +18,7 @@ def told_enrolled(gallery: Path, done: Enrolled) -> str:
             f"labels of {done.labels_not_added:,} that were there already were not changed; to "
             "change them, remove these and add them again."
         )
-    lines += [f"left out: {problem}" for problem in done.problems[:SHOWN]]
-    if len(done.problems) > SHOWN:
-        lines.append(f"... and {len(done.problems) - SHOWN} more; --json names all.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *some_of("left out", done.problems)])
 
 
 def told_item(item: Item) -> str:

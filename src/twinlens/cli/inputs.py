@@ -1,13 +1,27 @@
-"""What the arguments of a command are taken for."""
+"""What the arguments of a command are taken for, and what is told of inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import typer
 
 from twinlens.bundle import Bundle
+
+_SHOWN = 20
+
+
+def some_of(what: str, of: Sequence[object]) -> list[str]:
+    """A line for each of the first inputs of which something is told, and how many more there are.
+
+    Args:
+        what: became of them.
+        of: inputs, or what is wrong with them.
+    """
+    lines = [f"{what}: {one}" for one in of[:_SHOWN]]
+    more = len(of) - _SHOWN
+    return [*lines, f"... and {more:,} more; --json names all."] if more > 0 else lines
 
 
 def warn_of_files(bundle: Bundle, given: Iterable[str], *, instead: str) -> None:

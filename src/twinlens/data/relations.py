@@ -210,6 +210,7 @@ def _pairs(rows: _Rows) -> Dataset:
     kept: dict[tuple[str, str], _Pair] = {}
     for row in rows.complete(("left", "right", column), inputs=("left", "right")):
         left, right = rows.id(row, "left"), rows.id(row, "right")
+        key = min(left, right), max(left, right)
         label = read(row.values[column])
         if label is None:
             how = f"a number from 0 to {_TOP:g}" if graded else f"one of {', '.join(_SAME)}"
@@ -217,11 +218,11 @@ def _pairs(rows: _Rows) -> Dataset:
             rows.error("wrong-label", row, message)
         elif left == right:
             _self_pair(rows, row, left, graded=graded)
-        elif (first := kept.get((min(left, right), max(left, right)))) is not None:
+        elif (first := kept.get(key)) is not None:
             _repeated_pair(rows, row, first, label, graded=graded)
             first.labels.append(label)
         else:
-            kept[min(left, right), max(left, right)] = _Pair(row, left, right, [label])
+            kept[key] = _Pair(row, left, right, [label])
     pairs = list(kept.values())
     if not pairs and not rows.log.errors():
         raise DataError(f"{rows.table.path} must have pairs of two examples. Got none. Add some.")

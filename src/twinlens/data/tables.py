@@ -152,9 +152,11 @@ def _plain_quote(lines: Iterable[str], tabs: int) -> int | None:
         tabs: between the columns.
     """
     text = "".join(lines)
+    if '"' not in text:
+        return None
     place = start = 0
     number = 1
-    while '"' in text and place < len(text):
+    while place < len(text):
         cell = _CELL.match(text, place)
         if cell is None:
             return number

@@ -46,23 +46,23 @@ def embed_readable(
         look: shown each input and what was read of it, a part ahead of what is embedded.
     """
 
-    def attempt(item: str) -> Array | DataError:
-        try:
-            return bundle.prepared(item, None if look is None else partial(look, item))
-        except DataError as error:
-            return error
+    def read(part: range) -> tuple[list[int], list[Array], list[str], int]:
+        places: list[int] = []
+        arrays: list[Array] = []
+        problems: list[str] = []
+        for place in part:
+            item = inputs[place]
+            try:
+                arrays.append(bundle.prepared(item, None if look is None else partial(look, item)))
+                places.append(place)
+            except DataError as error:
+                problems.append(str(error))
+        return places, arrays, problems, part.stop
 
-    def embedded(
-        found: Sequence[Array | DataError],
-    ) -> tuple[Sequence[Array | DataError], FloatArray]:
-        return found, bundle.embed_prepared(
-            [one for one in found if not isinstance(one, DataError)]
-        )
+    def embedded(found: tuple[list[int], list[Array], list[str], int]) -> Embedded:
+        places, arrays, problems, done = found
+        return Embedded(places, bundle.embed_prepared(arrays), problems, done)
 
-    parts = [inputs[start : start + at_once] for start in range(0, len(inputs), at_once)]
-    done = 0
-    for found, vectors in behind(lambda part: [attempt(item) for item in part], embedded, parts):
-        places = [done + n for n, one in enumerate(found) if not isinstance(one, DataError)]
-        problems = [str(one) for one in found if isinstance(one, DataError)]
-        done += len(found)
-        yield Embedded(places, vectors, problems, done)
+    starts = range(0, len(inputs), at_once)
+    parts = [range(start, min(start + at_once, len(inputs))) for start in starts]
+    yield from behind(read, embedded, parts)
