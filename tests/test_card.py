@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,29 @@ def test_refusals_are_repeated() -> None:
 )
 def test_whom_a_rate_counts_is_said(impostors: str, imitations: int, word: str) -> None:
     assert word in unfit(calibration(0.2, impostors=impostors, imitations=imitations))
+
+
+def test_where_no_identity_is_known_examples_are_counted() -> None:
+    sides = {
+        side: {"examples": 54, "identities": 0}
+        for side in ("train", "validation", "calibration", "test")
+    }
+    split = {"unit": "component", "checks": ["none is on two"], "shared_content_count": 0, **sides}
+    evidence: dict[str, Any] = {
+        "data": {"name": "pairs.csv"},
+        "split": split,
+        "evaluation": {"metrics": {}, "absent": "none"},
+    }
+    compared = dataclasses.replace(people(100, np.random.default_rng(0)), unit="component")
+    scale = Scale.fit(compared, references=1, fmrs=(0.2, 0.0001), fnmrs=(), confidence=0.95)
+    facts = {"name": "c", "examples": 99, "identities": 0, "impostors": "all", "imitations": 0}
+    text = card(Config(), evidence, Calibration("0" * 16, (scale,), "mean", 0.2, 0.95, facts), "0")
+    assert "How good it is on examples it never saw" in text
+    assert "| train | 54 |\n" in text
+    assert "Calibrated on 99 examples of c" in text
+    assert "It learned from 54 examples of pairs.csv." in text
+    assert "confidence from 100 connected parts and" in text
+    assert "0 identities" not in text
 
 
 def test_the_card_has_it_too() -> None:

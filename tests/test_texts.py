@@ -18,6 +18,7 @@ from twinlens.fit import fit
 from twinlens.tasks.compare import compare, compare_file
 from twinlens.tasks.evaluate import evaluate
 from twinlens.tasks.report import report
+from twinlens.training.history import Progress
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,18 @@ def test_resuming_gives_the_same_weights(tmp_path: Path) -> None:
     assert whole.fingerprint == again.fingerprint
 
 
+def test_trained_pieces_of_words_are_kept_in_the_model(tmp_path: Path) -> None:
+    config = load_config(None, [*SMALL, "modality.level=wordpiece"])
+    data = write_labels(tmp_path)
+    fitted = fit(data, tmp_path / "model", config=config)
+    assert fit(data, tmp_path / "again", config=config).fingerprint == fitted.fingerprint
+    found = Bundle.load(tmp_path / "model")
+    document = json.loads((tmp_path / "model" / "modality.tokenizer.txt").read_text("utf-8"))
+    assert document["model"]["type"] == "WordPiece"
+    texts = ["how do I cook a fish", "recooking fishes", "魚"]
+    np.testing.assert_array_equal(found.embed(texts), fitted.embed(texts))
+
+
 def test_an_encoder_of_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"encoder\.name must fit the inputs"):
         fit(write_pairs(tmp_path), tmp_path / "m", config=load_config(None, ["modality=text"]))
@@ -128,6 +141,42 @@ def test_graded_pairs_are_trained_and_measured(tmp_path: Path) -> None:
     fitted = fit(table, tmp_path / "model", config=config)
     assert {"pearson", "spearman", "accuracy"} <= fitted.evidence["evaluation"]["metrics"].keys()
     assert fitted.evidence["training"]["best_validation"] is not None
+
+
+@pytest.mark.parametrize("label", ["same", "score"])
+def test_lists_of_candidates_train_by_triplets(label: str, tmp_path: Path) -> None:
+    asked = questions()
+    lines = [f"left,right,{label}"]
+    for first in range(0, len(asked), 8):  # two things asked for, in four ways each
+        (_, one), (_, other), (_, third), _, *wrong = asked[first : first + 8]
+        grades = (1, 1, 0, 0) if label == "same" else (5, 3, 1, 0)
+        found = (other, third, wrong[0][1], wrong[1][1])
+        lines += [f"{one},{text},{grade}" for text, grade in zip(found, grades, strict=True)]
+    table = tmp_path / "lists.csv"
+    table.write_text("\n".join(lines))
+    config = load_config(None, [*SMALL, "loss=ranked_triplet", "loss.margin=0.5"])
+    fitted = fit(table, tmp_path / "model", config=config)
+    assert fitted.config.sampler.name == "lists"
+    parts = [line["parts"] for line in fitted.evidence["history"]]
+    assert all(part["empty_share"] == 0 for part in parts)
+    assert parts[-1]["better_score"] > parts[-1]["worse_score"]
+
+
+def test_training_says_which_column_it_does_not_read(tmp_path: Path) -> None:
+    lines = write_pairs(tmp_path).read_text(encoding="utf-8").splitlines()
+    table = tmp_path / "scored.csv"
+    table.write_text("\n".join([f"{lines[0]},score", *(f"{line},3" for line in lines[1:])]))
+    told: list[str] = []
+
+    class Listening:
+        def update(self, event: Progress) -> None:
+            told.append(event.message)
+
+    fit(table, tmp_path / "model", config=load_config(None, SMALL), listener=Listening())
+    (line,) = (message for message in told if "score" in message)
+    assert line == (
+        f"{table}: a table must label pairs by one of same and score. Got both. score is not read."
+    )
 
 
 def test_a_report_shows_texts(bundle: Bundle, model: Path, tmp_path: Path) -> None:

@@ -30,7 +30,10 @@ def card(
     sections = (
         ("What it is", _what(config, fingerprint)),
         ("What it was trained on", _data(evidence)),
-        ("How good it is on identities it never saw", _figures(evidence.get("evaluation", {}))),
+        (
+            f"How good it is on {'identities' if _named(evidence) else 'examples'} it never saw",
+            _figures(evidence.get("evaluation", {})),
+        ),
         ("What a score means", _decisions(calibration, evidence)),
         ("How training went", _training(evidence)),
         ("What it must not be used for", _bullets(unfit_for(config, evidence, calibration))),
@@ -49,12 +52,7 @@ def unfit_for(
         calibration: what a score means, if that is known.
     """
     train: Mapping[str, int] = evidence.get("split", {}).get("train", {})
-    learned = (
-        f" It learned from {train['examples']:,} examples of {train['identities']:,} identities of "
-        f"{evidence['data']['name']}."
-        if train
-        else ""
-    )
+    learned = f" It learned from {_counted(train)} of {evidence['data']['name']}." if train else ""
     limits = [
         f"Other inputs than {config.modality.name} files like those it was tested on: other "
         "cameras, scanners, people or conditions need a test and a calibration of their own "
@@ -63,6 +61,29 @@ def unfit_for(
     if calibration is None:
         return [*limits, f"Decisions of any kind. {not_calibrated(evidence)}"]
     return limits + _undecidable(calibration)
+
+
+def _counted(held: Mapping[str, Any]) -> str:
+    """How many examples, and of how many identities where these are known.
+
+    >>> _counted({"examples": 1200, "identities": 0})
+    '1,200 examples'
+    """
+    found = f"{held['examples']:,} examples"
+    return f"{found} of {held['identities']:,} identities" if held["identities"] else found
+
+
+def _units(data: Mapping[str, Any]) -> str:
+    """Of what a calibration knows how many there are: identities, else examples."""
+    if data["identities"]:
+        return f"{data['identities']:,} identities"
+    return f"{data['examples']:,} examples"
+
+
+def _named(evidence: Mapping[str, Any]) -> bool:
+    """Whether the data names identities; given pairs and triplets have none."""
+    train = evidence.get("split", {}).get("train")
+    return train is None or bool(train["identities"])
 
 
 _IMPOSTORS = {
@@ -82,7 +103,7 @@ def _undecidable(calibration: Calibration) -> list[str]:
         least = scale.points[-1].fmr
         limits += [
             f"Decisions that need a false match rate below {least:g}: that is the lowest promised, "
-            f"{_IMPOSTORS[kind]}. It rests on {data['identities']:,} identities of {data['name']}.",
+            f"{_IMPOSTORS[kind]}. It rests on {_units(data)} of {data['name']}.",
             f"Search among many by that threshold: the rate is one of single comparisons, so that "
             f"among {math.ceil(1 / least):,} strangers about one is taken for the same.",
         ]
@@ -117,10 +138,11 @@ def _data(evidence: Mapping[str, Any]) -> str:
     audit: Mapping[str, Any] = evidence.get("split", {})
     if not audit:
         return ""
-    rows = ["| side | examples | identities |", "| --- | --- | --- |"]
+    columns = ["examples", *(["identities"] if _named(evidence) else [])]
+    rows = [f"| side | {' | '.join(columns)} |", f"| --- |{' --- |' * len(columns)}"]
     for side in ("train", "validation", "calibration", "test"):
-        held = audit[side]
-        rows.append(f"| {side} | {held['examples']} | {held['identities']} |")
+        counts = " | ".join(str(audit[side][column]) for column in columns)
+        rows.append(f"| {side} | {counts} |")
     shared = audit["shared_content_count"]
     checked = f"Split by {audit['unit']}; {', '.join(audit['checks'])}. " + (
         f"**{shared} files lie, byte for byte, on more than one side.**" if shared else ""
@@ -157,7 +179,7 @@ def _decisions(calibration: Calibration | None, evidence: Mapping[str, Any]) -> 
     if calibration is None:
         return f"A score orders comparisons and no more. {not_calibrated(evidence)}"
     head = [
-        f"Calibrated on {calibration.data['identities']:,} identities of "
+        f"Calibrated on {_units(calibration.data)} of "
         f"{calibration.data['name']}, which training did not see. Probabilities take "
         f"{calibration.prior:g} of all comparisons for matches. The promises of one table hold "
         f"together at {calibration.confidence:g} confidence on as many new identities.",

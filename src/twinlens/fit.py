@@ -22,6 +22,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.data.duplicates import content_hashes
 from twinlens.data.manifest import as_dataset
 from twinlens.data.memory import MemoryStore
+from twinlens.data.problems import ProblemLog
 from twinlens.data.splits import Splits, split
 from twinlens.data.units import SIDES
 from twinlens.errors import BundleError, EvidenceError, TrainingError
@@ -175,7 +176,11 @@ def _prepare(
     resume: bool,
 ) -> Run:
     """Read, split, settle, decode and build: all that comes before the first step."""
-    data = as_dataset(data, config)
+    log = ProblemLog()
+    data = as_dataset(data, config, log=log)
+    for note in log.notes():
+        message = f"{note} {note.training}"
+        listener.update(Progress(0, config.train.steps, message=message))
     content = _content(data, config)
     shares = config.data.shares(data.kind)
     known = None if start is None else seen_examples(data, start, calibrated=False, content=content)
@@ -248,13 +253,17 @@ def build_trainer(
     """Network, loss, miner, sampler and validator of a settled configuration.
 
     Raises:
-        ConfigError: the comparator has sides, and the data, or a cohort, has none.
+        ConfigError: the comparator has sides, and the data, or a cohort, has none; or an example is
+            longer than the encoder has positions.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         siamese = build_siamese(config)
         if start is not None:
             _take_weights(siamese, start)
+        for side in SIDES:
+            if (store := getattr(stores, side)) is not None:
+                siamese.require_room(store, side)
         whose = (sides.train.labels(), sides.train.claims())
         siamese.begin(stores.train, *whose, trained=start is not None)
         sampler = build(
@@ -341,6 +350,7 @@ def _require_same(config: Config, started: Config) -> None:
 
 def _describe(sides: Splits) -> str:
     def count(side: Dataset) -> str:
-        return f"{len(side)} examples of {len(side.identities())} identities"
+        identities = len(side.identities())
+        return f"{len(side)} examples" + (f" of {identities} identities" if identities else "")
 
     return "; ".join(f"{name}: {count(side)}" for name, side in sides.sides().items() if len(side))

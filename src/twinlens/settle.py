@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+
 from twinlens.comparators.base import Comparator
 from twinlens.config import Config, resolved
 from twinlens.data.dataset import Dataset
@@ -39,6 +41,7 @@ def settle(config: Config, train: Dataset) -> Config:
     given = sampler.gives or sampler.consumes
     config = dataclasses.replace(config, miner=_miner(config, given))
     _check_loss(config, given)
+    _check_order(config, train)
     config = resolved(config)
     # Built once and let go, before time goes into decoding: each checks the range of its settings.
     build("modality", config.modality)
@@ -128,4 +131,20 @@ def _check_loss(config: Config, given: str) -> None:
             f"loss must take {' or '.join(allowed)}, which is what the data gives. Got "
             f"{config.loss.name!r}, which takes {loss.consumes}. "
             f"Try loss={'triplet' if given == 'triplets' else 'contrastive'}."
+        )
+
+
+def _check_order(config: Config, train: Dataset) -> None:
+    """Check that a loss which learns an order gets one, where pairs are given."""
+    loss: type[Loss] = lookup("loss", config.loss.name)
+    pairs = train.pairs
+    if pairs is None or not loss.needs_order:
+        return
+    grades = pairs.same if pairs.grade is None else pairs.grade
+    kinds = np.unique(np.stack([pairs.left, grades]), axis=1)  # [2, kinds]: left, grade
+    if not (np.bincount(kinds[0].astype(np.int64)) > 1).any():
+        raise ConfigError(
+            f"loss {config.loss.name!r} must have a question with a better and a worse candidate: "
+            f"two pairs with the same left, of which one is better. Got {len(pairs):,} pairs and "
+            "no such two. Add them, or set loss=contrastive."
         )

@@ -73,6 +73,25 @@ class Siamese(nn.Module):
         take_up = self.encoder.adapt if trained else self.encoder.begin
         take_up(map(self.tensors, gathered), *whose)
 
+    def require_room(self, store: Store, side: str) -> None:
+        """Check that the encoder takes every example whole.
+
+        Args:
+            store: of the examples of one side of a split.
+            side: its name.
+
+        Raises:
+            ConfigError: one is longer than the encoder has positions.
+        """
+        most = self.encoder.positions
+        longest = max((shape[-1] for shape in store.shapes), default=0)
+        if most is not None and longest > most:
+            raise ConfigError(
+                f"modality.max_tokens must be at most {most:,}, the positions of the pretrained "
+                f"model. Got a text of {longest:,} tokens, its prompt and marks included, on the "
+                f"side {side} of the split. Set modality.max_tokens={most}."
+            )
+
     def encode(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Normalised tensors -> projected embeddings [batch, dim], with gradient."""
         return self.comparator.project(self.encoder(values, mask).float())

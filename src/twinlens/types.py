@@ -119,6 +119,10 @@ class Scorer(Protocol):
         ...
 
 
+PLURALS = {"identity": "identities", "component": "connected parts", "example": "examples"}
+"""What comparisons depend on, in words: see `Compared.unit`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Comparisons, and the units that they depend on.

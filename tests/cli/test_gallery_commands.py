@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -216,6 +217,65 @@ def test_export_import_and_rebuild(
     assert run("gallery", "rebuild", tmp_path / "copy", "--json")[1]["items"] == 48
     for text in ("stats", "list", "log"):
         assert run("gallery", text, tmp_path / "copy")[0] == 0
+
+
+def test_where_nothing_can_be_written_it_is_read_and_told_so(
+    run: Run,
+    calibrated: Path,
+    strangers: Path,
+    gallery: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    query = next(strangers.rglob("*.png"))
+    run("gallery", "create", tmp_path / "quiet", calibrated, "--no-log-searches")
+    run("gallery", "add", tmp_path / "quiet", calibrated, strangers)
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    told = (
+        f"{tmp_path / 'quiet'}: read only, as {tmp_path / 'quiet'} may not be written to; nothing"
+    )
+    for command in (
+        ("search", calibrated, tmp_path / "quiet", query),
+        ("identify", calibrated, tmp_path / "quiet", query, "--fpir", 0.5),
+        ("gallery", "list", tmp_path / "quiet"),
+        ("gallery", "log", tmp_path / "quiet"),
+        ("gallery", "stats", tmp_path / "quiet"),
+        ("gallery", "verify", tmp_path / "quiet"),
+        ("gallery", "export", tmp_path / "quiet", tmp_path / "out"),
+    ):
+        code, out, err = run(*command)
+        assert (code, bool(out)) == (0, True), err
+        assert err.startswith(told)
+        assert err.count("\n") == 1
+    for command, word in (
+        (("search", calibrated, gallery, query), "must be logged"),
+        (("identify", calibrated, gallery, query, "--fpir", 0.5), "must be logged"),
+        (("gallery", "rebuild", gallery), "must be writable to be changed"),
+        (("gallery", "remove", gallery, "--id", 1), "must be writable to be changed"),
+    ):
+        code, out, err = run(*command)
+        assert (code, out) == (2, "")
+        assert word in err.splitlines()[-1]
+
+
+def test_a_loss_is_told_until_it_is_accepted(
+    run: Run, calibrated: Path, strangers: Path, gallery: Path, tmp_path: Path
+) -> None:
+    shutil.copy(gallery / "gallery.sqlite", tmp_path / "older")
+    run("gallery", "remove", gallery, "--id", 1)
+    (tmp_path / "older").replace(gallery / "gallery.sqlite")
+    for command in (
+        ("gallery", "verify", gallery),
+        ("gallery", "rebuild", gallery),
+        ("search", calibrated, gallery, next(strangers.rglob("*.png"))),
+    ):
+        code, out, err = run(*command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "ends 1 entry before number 3, which was reported" in err
+        assert "twinlens gallery rebuild --accept-loss" in err
+    assert run("gallery", "rebuild", gallery, "--accept-loss", "--json")[1]["items"] == 48
+    assert run("gallery", "verify", gallery)[0] == 0
+    assert run("gallery", "log", gallery, "--json")[1][-1]["action"] == "accept"
 
 
 def test_a_gallery_follows_a_new_model(

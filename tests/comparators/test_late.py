@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from twinlens.comparators import Comparator, Matches, MaxSim
 from twinlens.errors import ConfigError
+from twinlens.functional.late import of_like_size
 from twinlens.registry import Component, build
 from twinlens.testing import broken, check_comparator
 
@@ -22,15 +26,16 @@ from twinlens.testing import broken, check_comparator
         ("maxsim", {"steps": 4, "direction": "left_to_right"}),
         ("matches", {"steps": 4}),
         ("matches", {"steps": 2, "hidden": 0, "whole": False}),
+        ("matches", {"steps": 4, "bilinear": True}),
     ],
 )
 def test_the_contract(name: str, settings: dict[str, int | bool | str]) -> None:
     assert [str(result) for result in broken(check_comparator(name, settings))] == []
 
 
-def rows(*parts: tuple[int, float]) -> torch.Tensor:
-    """[1, 4 · 3] parts along the axes, each as long as it counts; the rest are not there."""
-    found = torch.zeros(4, 3)
+def rows(*parts: tuple[int, float], axes: int = 3) -> torch.Tensor:
+    """[1, 4 · axes] parts along the axes, each as long as it counts; the rest are not there."""
+    found = torch.zeros(4, axes)
     for place, (axis, length) in enumerate(parts):
         found[place, axis] = length
     return found.flatten()[None]
@@ -127,6 +132,51 @@ def test_matches_sees_the_order_of_parts_and_which_side_lacks_one() -> None:
         Matches(12, steps=4, runs=0)
 
 
+def with_weights(comparator: Matches) -> Matches:
+    """One whose bilinear form is no longer 0."""
+    assert comparator.bilinear is not None
+    nn.init.normal_(comparator.bilinear, generator=torch.Generator().manual_seed(0))
+    return comparator
+
+
+def test_a_bilinear_form_joins_the_common_parts_of_the_shorter_side_with_those_of_the_longer() -> (
+    None
+):
+    comparator = with_weights(Matches(12, steps=4, bilinear=True)).eval()
+    weights = cast(Tensor, comparator.bilinear)
+    question, answer = rows((0, 0.5)), rows((1, 0.5), (0, 0.1), (2, 9.0))  # the last one is rare
+    bags = torch.tensor([[0.5**0.5, 0, 0, 1], [3**-0.5, 3**-0.5, 0, 1]])
+    there, back = bags[0] @ weights @ bags[1], bags[1] @ weights @ bags[0]
+    longer = torch.sigmoid(4 * torch.tensor(0.5 / 9.6).log())  # of the question
+    expected = there + longer * (back - there)
+    # it is added to what the head says, from both sides alike
+    there, back = comparator.paired(question, answer), comparator.paired(answer, question)
+    nn.init.zeros_(weights)
+    head = comparator.paired(question, answer)
+    assert (there - head).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert (back - head).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_what_asks_for_which_is_learned_where_nothing_is_shared() -> None:
+    torch.manual_seed(0)
+    when, who, year, by = (rows((axis, 0.5), axes=4) for axis in range(4))
+    asked, given = torch.cat([when, when, who, who]), torch.cat([year, by, year, by])
+    same = torch.tensor([1.0, 0.0, 0.0, 1.0])
+
+    def loss_after(*, bilinear: bool) -> float:
+        comparator = Matches(16, steps=4, dropout=0.0, whole=False, bilinear=bilinear)
+        learner = torch.optim.Adam(comparator.parameters(), lr=0.05)
+        for _ in range(150):
+            learner.zero_grad()
+            loss = F.binary_cross_entropy_with_logits(comparator.paired(asked, given), same)
+            loss.backward()
+            learner.step()
+        return loss.item()
+
+    assert loss_after(bilinear=True) < 0.1
+    assert loss_after(bilinear=False) == pytest.approx(math.log(2), abs=0.01)  # a coin
+
+
 def test_what_never_differed_in_training_cannot_overturn_a_score() -> None:
     torch.manual_seed(0)
     comparator = Matches(12, steps=4, hidden=0, dropout=0.0, whole=False).train()
@@ -151,6 +201,7 @@ ALL = [
     lambda: MaxSim(12, steps=4, direction="left_to_right"),
     lambda: Matches(12, steps=4, dropout=0.0).eval(),
     lambda: Matches(12, steps=4, dropout=0.0).train(),
+    lambda: with_weights(Matches(12, steps=4, dropout=0.0, bilinear=True)).train(),
 ]
 
 
@@ -239,3 +290,19 @@ def test_a_lone_pair_can_be_trained_on() -> None:
 def test_an_embedding_that_does_not_fall_into_parts_is_refused(cls: type) -> None:
     with pytest.raises(ConfigError, match=r"Set it to encoder\.steps"):
         cls(10, steps=3)
+
+
+def test_each_side_of_a_block_is_as_wide_as_it_needs() -> None:
+    """Questions of 2 parts beside answers of 9 are not padded to these; the order is kept."""
+    widths: list[tuple[int, int]] = []
+
+    def made(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        widths.append((a.shape[1], b.shape[1]))
+        return torch.stack([a.sum(1), b.sum(1)], 1)
+
+    a, b = torch.zeros(70, 12 * 3), torch.zeros(70, 12 * 3)
+    a[:, : 2 * 3], b[:, : 5 * 3] = torch.rand(70, 6), torch.rand(70, 15)
+    b[::2, : 9 * 3] = torch.rand(35, 27)
+    found = of_like_size(made, a, b, 12)
+    torch.testing.assert_close(found, torch.stack([a.sum(1), b.sum(1)], 1))
+    assert widths == [(6, 15), (6, 27), (6, 27)]

@@ -90,6 +90,27 @@ def test_the_grades_of_a_repeated_pair_are_averaged(tmp_path: Path) -> None:
     assert pairs.same.tolist() == [False, False]
 
 
+def test_a_label_may_be_written_with_decimals(tmp_path: Path) -> None:
+    rows = "a,b,1.0\nc,d,0.0\ne,f,1.\ng,h,0.000\n"
+    pairs = read_dataset(
+        write(tmp_path / "a.csv", f"left,right,same\n{rows}"), modality="text"
+    ).pairs
+    assert pairs is not None
+    assert pairs.same.tolist() == [True, False, True, False]
+    path = write(tmp_path / "a.jsonl", '{"left": "a", "right": "b", "same": 1.0}')
+    assert read_dataset(path, modality="text").pairs.same.tolist() == [True]  # type: ignore[union-attr]
+
+
+def test_a_score_beside_a_label_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "left,right,same,score\na,b,1,2\nc,d,0,5\n")
+    found = scan(path, modality="text")
+    assert found.dataset.pairs is not None
+    assert found.dataset.pairs.same.tolist() == [True, False]
+    (problem,) = found.problems
+    assert (problem.severity, problem.code, problem.where) == ("note", "unused-column", str(path))
+    assert problem.training == "score is not read."
+
+
 def test_a_subset_keeps_its_grades(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "left,right,score\na,b,5\nc,d,1\n")
     part = read_dataset(path, modality="text").subset(np.array([2, 3])).pairs
@@ -103,6 +124,8 @@ def test_a_subset_keeps_its_grades(tmp_path: Path) -> None:
         ("left,right,same", "a,  ,1", "right must be given"),
         ("left,right,same", "a,A\0b,1", "right: A text must not hold the character NUL"),
         ("left,right,same", "a,b,2", "same must be one of"),
+        ("left,right,same", "a,b,0.99999999999999999999", "same must be one of"),
+        ("left,right,same", "a,\u200b\u2060,1", "right: A text must not be empty"),
         ("left,right,same", "1,0,a", "same must be one of"),  # columns swapped
         ("left,right,same", "a, a,1", "a pair must be of two examples"),
         ("left,right,same", "y,x,0", "one label. Got different, but same in row 2"),

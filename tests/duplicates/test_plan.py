@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,51 @@ def test_cut_short_it_goes_on_or_is_undone(
         assert files(tmp_path / "moved") == {"b/a.png": b"one", "b/c.png": b"two"}
         assert files(folder) == {"a.png": b"one", "d.png": b"three"}
     undo(folder, tmp_path / "moved")
+    assert files(folder) == FILES
+
+
+NAMES = ["b/c.png", 'b/a "good", one.png', "b/two\nlines.png", "b/été.png"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_that_a_power_cut_tore_holds_nothing_up(
+    name: str, folder: Path, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = tmp_path / "moved"
+    (folder / "b/c.png").rename(folder / name)
+    edited(plan, 3, path=name)
+    before = files(folder)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "link", Interruption(1).of(os.link))
+        apply_plan(plan, folder, to)
+    whole = (to / JOURNAL).read_bytes()
+    first = whole.index(b"b/a.png") + len(b"b/a.png\r\n")
+    for place in (folder, to):
+        shutil.copytree(place, tmp_path / f"{place.name} as left")
+    for end, zeros, goes_on in product(range(first, len(whole)), (False, True), (False, True)):
+        for place in (folder, to):
+            shutil.rmtree(place)
+            shutil.copytree(tmp_path / f"{place.name} as left", place)
+        tail = bytes(len(whole) - end) if zeros else b""  # as some disks leave it
+        (to / JOURNAL).write_bytes(whole[:end] + tail)
+        if goes_on:
+            assert apply_plan(plan, folder, to) == 1
+        assert undo(folder, to) == 1 + goes_on
+        assert files(folder) == before
+        assert files(to) == {}
+
+
+def test_a_last_row_without_its_end_counts_where_its_file_moved(
+    folder: Path, plan: Path, tmp_path: Path
+) -> None:
+    to = tmp_path / "moved"
+    apply_plan(plan, folder, to)
+    journal = (to / JOURNAL).read_bytes()
+    assert journal.endswith(b"b/c.png\r\n")
+    (to / JOURNAL).write_bytes(journal[:-2])  # as an editor saves it
+    assert apply_plan(plan, folder, to) == 0
+    (to / JOURNAL).write_bytes(journal[:-2])
+    assert undo(folder, to) == 2
     assert files(folder) == FILES
 
 

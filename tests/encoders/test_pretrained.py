@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 from texts import SMALL, write_pairs
 from twinlens.bundle import Bundle
 from twinlens.config import Config, load_config
+from twinlens.data.manifest import read_dataset
+from twinlens.data.splits import split
 from twinlens.encoders import Pretrained
 from twinlens.errors import ConfigError, DataError, TrainingError, TwinlensError
 from twinlens.fit import fit
@@ -208,6 +211,31 @@ def test_texts_above_the_positions_are_refused_before_training(
     with pytest.raises(ConfigError, match=says):
         fit(data, tmp_path / "m", config=config_of(folder, prompt))
     fit(data, tmp_path / "n", config=config_of(folder, prompt, "modality.max_tokens=64"))
+
+
+@pytest.mark.parametrize("side", ["train", "validation", "calibration", "test"])
+def test_texts_above_the_positions_are_refused_on_every_side(
+    folder: Path, tmp_path: Path, side: str
+) -> None:
+    config = config_of(folder)
+    data = read_dataset(write_pairs(tmp_path), modality="text")
+    sides = split(data, shares=config.data.shares(data.kind), seed=config.seed)
+    one = getattr(sides, side).examples[0].id
+    lengthened = tuple(
+        dataclasses.replace(e, fields={"text": "a b c d " * 20}) if e.id == one else e
+        for e in data.examples
+    )
+    with pytest.raises(ConfigError, match=rf"at most 64.*of 82 tokens.*on the side {side} of"):
+        fit(dataclasses.replace(data, examples=lengthened), tmp_path / "m", config=config)
+    assert not (tmp_path / "m").exists()
+
+
+def test_going_on_from_a_model_counts_positions_too(folder: Path, tmp_path: Path) -> None:
+    data, config = write_pairs(tmp_path), config_of(folder)
+    start = fit(data, tmp_path / "m", config=config)
+    longer = config_of(folder, f"modality.prompt={'q ' * 60}")
+    with pytest.raises(ConfigError, match="at most 64"):
+        fit(data, tmp_path / "n", config=longer, start=start)
 
 
 def test_later_texts_are_cut_at_the_positions_as_the_tokeniser_cuts(

@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from blobs import Cosine, blobs
 from twinlens.errors import DataError, EvidenceError
 from twinlens.evaluation import retrieval, verification
+from twinlens.evaluation.ranking import evaluate_ranking
 from twinlens.evaluation.result import Evaluation
 from twinlens.evaluation.retrieval import search_all
 from twinlens.evaluation.suite import Caps, evaluate_embeddings, evaluate_pairs
@@ -236,3 +237,25 @@ def test_equal_scores_are_shown_too() -> None:
     assert found.metrics["roc_auc"].value == 0.5
     assert found.metrics["recall_at_1"].value == pytest.approx(0.2)
     assert sum(found.histogram.impostor) == found.impostor_pairs
+
+
+def test_lists_of_candidates_are_ranked_too() -> None:
+    """Thirty questions of five candidates, every third without a right one."""
+    rng = np.random.default_rng(0)
+    left = np.repeat(np.arange(30), 5)
+    same = (np.arange(150) % 5 == 0) & (left % 3 > 0)
+    scores = rng.normal(size=150) + same
+    found = evaluate_pairs(scores, same, left, 30 + np.arange(150))
+    ranked = evaluate_ranking(scores, same, left)
+    assert {name: found.metrics[name] for name in ranked.metrics} == ranked.metrics
+    assert {"map", "mrr", "accuracy_at_1", "answerable_auc"} == ranked.metrics.keys()
+    assert found.metrics["map"].method == "question bootstrap"
+    assert "questions that are ranked: 20; others, without a right candidate: 10" in found.limits
+    assert Evaluation.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+def test_pairs_that_are_no_lists_are_not_ranked() -> None:
+    left = np.repeat(np.arange(30), 2)
+    same = np.arange(60) % 2 == 0
+    found = evaluate_pairs(np.arange(60) % 7 + 3.0 * same, same, left, 30 + np.arange(60))
+    assert "map" not in found.metrics and found.limits == ()

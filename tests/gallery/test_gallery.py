@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -221,30 +220,71 @@ def test_damaged_pages_are_noticed(tmp_path: Path) -> None:
         g.search(vectors([0]))
 
 
-def test_a_damaged_write_ahead_log_is_noticed_and_kept(tmp_path: Path) -> None:
-    with filled(tmp_path / "g", 20) as gallery:
-        for n in range(20, 40):
-            gallery.add(vectors([n]), entries([n]))
-        shutil.copytree(tmp_path / "g", tmp_path / "killed")
-        shutil.copytree(tmp_path / "g", tmp_path / "torn")
-    log = tmp_path / "killed" / f"{NAME}-wal"
-    data = bytearray(log.read_bytes())
-    data[len(data) // 2] ^= 1
-    log.write_bytes(data)
-    (tmp_path / "killed" / f"{NAME}-shm").unlink()
-    for _ in range(2):  # closing lets SQLite delete the log; the finding stays
-        with pytest.raises(GalleryError, match="write-ahead log"):
-            Gallery.open(tmp_path / "killed")
-    (tmp_path / "killed" / f"{NAME}-wal.damaged").unlink()
-    with Gallery.open(tmp_path / "killed") as gallery:
-        assert set(range(20)) < contents(gallery) < set(range(40))
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE identity SET name = 'Eve' WHERE name = 'identity 1'",
+        "UPDATE item SET identity = (SELECT id FROM identity WHERE name = 'identity 0') "
+        "WHERE id = 4",
+        "UPDATE item SET identity = NULL WHERE id = 4",
+        "UPDATE item SET content = 'other' WHERE id = 4",
+        "UPDATE item SET source = 'other.png' WHERE id = 4",
+        "UPDATE item SET metadata = '{}' WHERE id = 4",
+        "UPDATE item SET added = '2001-01-01T00:00:00+00:00' WHERE id = 4",
+        "UPDATE item SET checksum = NULL WHERE id = 4",
+    ],
+)
+def test_an_item_that_was_edited_is_noticed(tmp_path: Path, edit: str) -> None:
+    filled(tmp_path / "g", 9).close()
+    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+        db.execute(edit)
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert "of item 4 is not what was stored" in gallery.verify().problems[0]
+        with pytest.raises(GalleryError, match="source or metadata of item 4. Remove it by"):
+            gallery.search(vectors([3]), 1)
+        edited = {4, 5, 6} if "Eve" in edit else {4}
+        gallery.remove(sorted(edited))
+        assert best(gallery, 0) == 0
         assert gallery.verify().problems == ()
 
-    torn = tmp_path / "torn" / f"{NAME}-wal"  # as a kill in the middle of a commit leaves it
-    os.truncate(torn, torn.stat().st_size - 100)
-    (tmp_path / "torn" / f"{NAME}-shm").unlink()
-    with Gallery.open(tmp_path / "torn") as gallery:
-        assert contents(gallery) == set(range(39))
+
+def test_a_filter_that_was_edited_is_noticed(tmp_path: Path) -> None:
+    for edit in (
+        "DELETE FROM label WHERE item = 4",
+        "INSERT INTO label VALUES ('part', '9', 4)",
+    ):
+        shutil.rmtree(tmp_path / "g", ignore_errors=True)
+        filled(tmp_path / "g", 9).close()
+        with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+            db.execute(edit)
+        with Gallery.open(tmp_path / "g") as gallery:
+            assert gallery.verify().problems == (
+                "items are filtered by other metadata than they have",
+            )
+
+
+def test_many_edited_items_are_counted(tmp_path: Path) -> None:
+    filled(tmp_path / "g", 9).close()
+    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+        db.execute("UPDATE item SET source = ''")
+    with Gallery.open(tmp_path / "g") as gallery:
+        problems = gallery.verify().problems
+    assert len(problems) == 6
+    assert problems[-1] == "and so of 4 more items"
+
+
+def test_the_checksums_of_an_older_version_are_made(tmp_path: Path) -> None:
+    filled(tmp_path / "g", 9).close()
+    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+        made = db.execute("SELECT id, checksum FROM item").fetchall()
+        db.execute("UPDATE item SET identity = NULL WHERE id = 9")
+        db.execute("ALTER TABLE item DROP COLUMN checksum")
+        db.execute("PRAGMA user_version = 2")
+    with Gallery.open(tmp_path / "g") as gallery:
+        assert gallery.verify().problems == ()
+        assert gallery.items([9])[0].entry.identity is None
+    with closing(sqlite3.connect(tmp_path / "g" / NAME)) as db:
+        assert db.execute("SELECT id, checksum FROM item").fetchall()[:8] == made[:8]
 
 
 def test_a_log_that_was_edited_is_noticed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from twinlens.errors import ConfigError, DataError, TwinlensError
 from twinlens.modalities import Text
-from twinlens.modalities.tokens import MOST_CHARACTERS, Tokeniser, clean, learn
+from twinlens.modalities.tokens import MOST_CHARACTERS, Level, Tokeniser, clean, learn
 from twinlens.registry import settings_of
 from twinlens.testing import broken, check_component
 
@@ -24,6 +24,8 @@ TEXTS = (
     "Как научиться петь?",
     "怎么学唱歌",
 )
+
+LEVELS = ("bpe", "wordpiece", "word")
 
 
 def text_modality(**settings: object) -> Text:
@@ -37,6 +39,7 @@ def text_modality(**settings: object) -> Text:
     [
         {},
         {"level": "word"},
+        {"level": "wordpiece"},
         {"token_dropout": 0.3, "typos": 0.3, "crop": 1.0},
         {"level": "word", "letters": 300},
     ],
@@ -45,7 +48,7 @@ def test_the_contract(settings: dict[str, str | float]) -> None:
     assert [str(result) for result in broken(check_component("modality", "text", settings))] == []
 
 
-@pytest.mark.parametrize("level", ["bpe", "word"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_many_texts_at_once_are_prepared_as_one_by_one(level: str) -> None:
     modality = text_modality(level=level, max_tokens=5, prompt="query: ")
     texts = [*TEXTS, "a", "x" * 300]
@@ -73,6 +76,8 @@ def test_the_form_of_unicode_and_white_space_make_no_difference() -> None:
     [
         ("", "must not be empty"),
         (" \n\u3000\t", "must not be empty"),
+        ("\u200b", r"must not be empty. Got '\\u200b'"),
+        ("\ufeff \u200d\u2060\u00ad\u200e\x07", "must not be empty"),
         ("a\0b", "NUL"),
         ("caf\udce9", "not UTF-8"),
         ("x" * (MOST_CHARACTERS + 1), r"at most 1,000,000 characters. Got 1,000,001"),
@@ -97,10 +102,10 @@ def test_what_is_not_text_is_refused() -> None:
         text_modality().prepare(b"sing")
 
 
-@pytest.mark.parametrize("level", ["bpe", "word"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_a_script_that_training_never_saw_still_has_tokens(level: str) -> None:
     modality = text_modality(level=level)
-    strange = ["ཀཁག", "🎸🎸", "\u200b", "ไทย"]
+    strange = ["ཀཁག", "🎸🎸", "\u200bཀ", "ไทย"]
     assert modality.vocabulary is not None
     for text in strange:
         array = modality.prepare(text)
@@ -131,6 +136,58 @@ def test_case_counts_where_it_is_asked_for() -> None:
     assert np.array_equal(TRAINED.prepare("SING"), TRAINED.prepare("sing"))
     modality = text_modality(lowercase=False)
     assert not np.array_equal(modality.prepare("SING"), modality.prepare("sing"))
+
+
+def many_texts() -> list[str]:
+    """Texts of made-up words, of which many come equally often: ties that must be settled."""
+    rng = np.random.default_rng(0)
+    syllables = ["ka", "lo", "mi", "ne", "ta", "ri", "so", "pu", "ver", "st", "ing"]
+    words = ["".join(rng.choice(syllables, 1 + i % 4)) for i in range(300)]
+    return [" ".join(rng.choice(words, 6)) for _ in range(300)]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_same_texts_give_the_same_tokeniser(level: Level) -> None:
+    texts = many_texts()
+    one, *others = (
+        learn(order, level=level, vocabulary=400, lowercase=True)
+        for order in (texts, texts, texts[::-1])
+    )
+    assert others == [one, one]
+    assert 200 < len(Tokeniser(one)) <= 400
+
+
+def tokens(tokeniser: Tokeniser, text: str) -> list[str]:
+    named = {number: token for token, number in tokeniser.words().items()}
+    return [named[number] for number in tokeniser.numbers(text)]
+
+
+def test_pieces_of_words_are_trained() -> None:
+    texts = ["sing singing singer", "ring ringing ringer", "Sing, bring 学!"] * 20
+    found = Tokeniser(learn(texts, level="wordpiece", vocabulary=80, lowercase=True))
+    assert tokens(found, "sing SINGING ringer") == ["sing", "singing", "ringer"]
+    assert tokens(found, "grins,") == ["g", "##r", "##in", "##s", ","]  # of no text
+    assert tokens(found, "学学") == ["学", "学"]  # each character is a word
+    assert tokens(found, "##ing") == ["[UNK]", "[UNK]", "i", "##n", "##g"]  # no token of that name
+    assert found.words_of("Singing 学!") == [("Singing", 1), ("学", 1), ("!", 1)]
+
+
+def test_a_word_with_an_unknown_character_is_unknown() -> None:
+    texts = ["sing a song ø"] + ["sing a song"] * 30
+    found = Tokeniser(learn(texts, level="wordpiece", vocabulary=24, lowercase=True))
+    assert tokens(found, "sønger song") == ["[UNK]", "song"]
+    assert found.unknown == 1
+    assert len(found) <= 24
+
+
+def test_characters_leave_room_for_pieces() -> None:
+    many = "".join(map(chr, range(0x3B1, 0x3C9)))  # a word of 24 letters
+    found = Tokeniser(
+        learn([many, *["sing a song"] * 30], level="wordpiece", vocabulary=40, lowercase=True)
+    )
+    assert len(found) <= 40
+    assert tokens(found, "song") == ["song"]
+    assert tokens(found, many) == ["[UNK]"]
 
 
 def test_a_tokeniser_file_is_taken_as_it_is(tmp_path: Path) -> None:

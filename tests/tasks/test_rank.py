@@ -7,14 +7,18 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from texts import train_small
 from twinlens.bundle import Bundle
 from twinlens.cli import main
+from twinlens.data.manifest import read_dataset
 from twinlens.errors import DataError
 from twinlens.tasks.compare import compare_file
+from twinlens.tasks.evaluate import evaluate, seen_examples
 from twinlens.tasks.rank import rank, rank_file
+from twinlens.tasks.report import report
 
 ANSWERS = ("tips to sell my boat", "how do I cook a fish", "paint a house: how")
 
@@ -85,6 +89,48 @@ def test_a_table_of_questions(bundle: Bundle, tmp_path: Path) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
+def test_an_evaluation_ranks_as_well(bundle: Bundle, tmp_path: Path) -> None:
+    asked = {"how to cook fish": "cook", "sell a boat now": "sell", "who sings": "sing"}
+    rows = [
+        f"{question},{answer},{int(verb in answer)}"
+        for question, verb in asked.items()
+        for answer in (*ANSWERS, "sell that car")
+    ]
+    pairs = write(tmp_path / "pairs.csv", ["left,right,same", *rows])
+    table = write(tmp_path / "asked.csv", ["question,candidate,right", *rows])
+    _, figures = rank_file(bundle, table, tmp_path / "out.csv")
+    tested = evaluate(bundle, pairs, include_seen=True)
+    found = tested.evaluation
+    assert figures is not None
+    for name, figure in figures.metrics.items():
+        assert found.metrics[name].value == pytest.approx(figure.value)
+        assert "question" in found.metrics[name].method
+    assert "questions that are ranked: 2; others, without a right candidate: 1" in found.limits
+    page = report(bundle, tested, tmp_path / "page.html")
+    assert "Mean average precision" in page.read_text(encoding="utf-8")
+
+
+def test_an_evaluation_says_which_lists_are_shorter(
+    bundle: Bundle, model: Path, tmp_path: Path
+) -> None:
+    trained = read_dataset(model.with_name("pairs.csv"), modality="text")
+    seen = seen_examples(trained, bundle, calibrated=True)
+    known = trained.examples[int(np.flatnonzero(seen)[0])].id
+    rows = [
+        f"question {number},{answer},{right}"
+        for number in range(3)
+        for answer, right in (("fish", 1), ("boat", 0), ("house", 0), ("car", 0))
+    ]
+    rows.append(f"question 0,{known},0")
+    pairs = write(tmp_path / "pairs.csv", ["left,right,same", *rows])
+    found = evaluate(bundle, pairs)
+    assert found.seen_examples == 1
+    assert (
+        "questions that are ranked without candidates that training saw: 1"
+        in found.evaluation.limits
+    )
+
+
 def test_a_table_of_records(bundle: Bundle, tmp_path: Path) -> None:
     rows = [
         "question_verb,question_noun,candidate_how,candidate_what",
@@ -121,6 +167,13 @@ def test_pairs_of_records_are_compared(bundle: Bundle, tmp_path: Path) -> None:
         (["question,candidate", "a,"], "row 2: candidate must be given"),
         (["question,candidate", "a,b\0"], "row 2: candidate: A text must not hold"),
         (["question,candidate,right", "a,b,2"], "row 2: right must be one of"),
+        (["question,candidate,right", "a,b,0.5"], "row 2: right must be one of"),
+        (["question,candidate", "a,\u200b"], "row 2: candidate: A text must not be empty"),
+        (
+            ["question,candidate,right", "a,b,1", "a,c,0", "a, b,0", "a,c,1", "d,b,0"],
+            r"row 4: the candidate 'b' of the question 'a' must have one label. Got not right, "
+            r"but right in row 2(.|\n)*row 5: the candidate 'c' .* right, but not right in row 3",
+        ),
         (["question,candidate,score", "a,b,2"], "must not have the columns"),
     ],
 )
@@ -128,6 +181,13 @@ def test_a_bad_table_is_refused(rows: list[str], says: str, bundle: Bundle, tmp_
     with pytest.raises(DataError, match=says):
         rank_file(bundle, write(tmp_path / "a.csv", rows), tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_what_is_right_may_be_written_with_decimals(bundle: Bundle, tmp_path: Path) -> None:
+    rows = ["question,candidate,right", "a,fish,1.0", "a,boat,0.00", "a,fish,1"]
+    count, figures = rank_file(bundle, write(tmp_path / "a.csv", rows), tmp_path / "out.csv")
+    assert count == 1
+    assert figures is not None and figures.questions == 1
 
 
 def run(*arguments: object) -> int:
@@ -148,5 +208,14 @@ def test_the_command(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     table = write(tmp_path / "a.csv", ["question,candidate,right", "fish,cook a fish,1"])
     assert run("rank", model, "--table", table, "--out", tmp_path / "o.csv") == 0
     assert "map" in capsys.readouterr().out
+    assert run("rank", model, "--table", table, "--out", tmp_path / "o.csv", "--seed", 3) == 0
+    capsys.readouterr()
+    for wrong in (
+        ("--table", table, "--out", tmp_path / "p.csv", "--top", 2),
+        (*ask[2:], "--seed", 1),
+    ):
+        assert run("rank", model, *wrong) == 2
+        assert f"{wrong[-2]}" in capsys.readouterr().err.partition("Got ")[2]
+    assert not (tmp_path / "p.csv").exists()
     assert run("rank", model, "-q", "fish") == 2
     assert "--question with --answers" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 
 from twinlens.calibration.evidence import Dependence, ErrorEvidence, rule_of_3
-from twinlens.types import Compared, FloatArray, IntArray, Interval
+from twinlens.types import PLURALS, Compared, FloatArray, IntArray, Interval
 
 Error = Literal["false match", "false non-match"]
 """Different ones taken for the same, or the same for different ones."""
@@ -40,6 +40,8 @@ class Refusal:
         identities_needed, comparisons_needed: about what it would take in all, if further
             identities are like these.
         error: of which kind.
+        unit: what there is in place of identities where these are not known: "component" or
+            "example".
     """
 
     rate: float
@@ -50,13 +52,14 @@ class Refusal:
     identities_needed: int
     comparisons_needed: int
     error: Error = "false match"
+    unit: str = "identity"
 
     def __str__(self) -> str:
-        more = self.identities_needed - self.identities
+        more, units = self.identities_needed - self.identities, PLURALS[self.unit]
         return (
             f"A {self.error} rate of {self.rate:g} cannot be promised at {self.confidence:.4g} "
-            f"confidence from {self.identities:,} identities and {self.comparisons:,} "
-            f"{_KINDS[self.error]} comparisons. It would take about {more:,} more identities, "
+            f"confidence from {self.identities:,} {units} and {self.comparisons:,} "
+            f"{_KINDS[self.error]} comparisons. It would take about {more:,} more {units}, "
             f"{self.comparisons_needed:,} comparisons in all. The lowest rate that can be "
             f"promised now is {self.smallest_rate:.2g}."
         )
@@ -145,6 +148,7 @@ class Bounds:
             identities_needed=max(identities + 1, math.ceil(identities * factor)),
             comparisons_needed=max(comparisons + 1, math.ceil(comparisons * factor**self._power)),
             error=self.error,
+            unit=self._compared.unit,
         )
 
     @property

@@ -116,7 +116,8 @@ def calibrate_command(
 
 
 def _summary(found: Calibration, place: Path) -> str:
-    lines = [f"{place}: calibrated on {found.data['identities']:,} identities."]
+    counted = "identities" if found.data["identities"] else "examples"
+    lines = [f"{place}: calibrated on {found.data[counted]:,} {counted}."]
     if found.normalisation is not None:
         lines.append(f"Scores are normalised: {found.normalisation}.")
     for scale in found.scales:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from twinlens.bundle import Bundle
-from twinlens.cli.gallery_texts import told_enrolled, told_item, told_stats
+from twinlens.cli.gallery_texts import told_enrolled, told_item, told_stats, warn_read_only
 from twinlens.cli.inputs import some_of
 from twinlens.cli.options import (
     AsJson,
@@ -24,8 +26,10 @@ from twinlens.cli.options import (
     pairs_of,
 )
 from twinlens.cli.progress import counting
+from twinlens.data.cache import Progress
 from twinlens.errors import ConfigError, GalleryError
 from twinlens.gallery import (
+    AnyGallery,
     Gallery,
     MilvusGallery,
     MilvusPlace,
@@ -212,7 +216,7 @@ def list_items(
     as_json: AsJson = False,
 ) -> None:
     """List items: number, identity, where each came from, metadata."""
-    with open_any(gallery, cipher=cipher_of(key)) as opened:
+    with _read(gallery, key) as opened:
         ids = opened.ids(identity=identity, where=pairs_of(where, "--where"))
         ids = ids[ids > after]
         items = opened.items(ids[:limit])
@@ -235,7 +239,7 @@ def show_log(
     as_json: AsJson = False,
 ) -> None:
     """Who was enrolled, removed and searched, and when: items by number, identities as hashes."""
-    with open_any(gallery, cipher=cipher_of(key)) as opened:
+    with _read(gallery, key) as opened:
         entries = opened.log(newest=limit)
     if as_json:
         typer.echo(json.dumps(to_plain(entries)))
@@ -250,7 +254,7 @@ def stats(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = Fals
     """How much a gallery holds, how it is searched, and how large it is."""
     with (
         counting("indexing") as progress,
-        open_any(gallery, progress=progress, cipher=cipher_of(key)) as opened,
+        _read(gallery, key, progress) as opened,
     ):
         found = opened.stats()
     _tell(to_plain(found), told_stats(gallery, found), as_json)
@@ -269,7 +273,7 @@ def verify(
     """Check store, log and index against one another, and what a search finds. Exits 1 if not well.
     """  # fmt: skip
     facts: dict[str, Any]
-    with open_any(gallery, cipher=cipher_of(key)) as opened:
+    with _read(gallery, key) as opened:
         if removed is not None:
             problems = opened.verify_removed(removed)
             facts = {"removed": removed, "problems": problems}
@@ -294,12 +298,21 @@ def verify(
 
 
 @gallery_app.command("rebuild")
-def rebuild(gallery: GalleryFolder, *, key: KeyFile = None, as_json: AsJson = False) -> None:
+def rebuild(
+    gallery: GalleryFolder,
+    *,
+    accept_loss: Annotated[
+        bool, typer.Option(help="Go on, and log it, where changes are missing that were reported.")
+    ] = False,
+    key: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Make the index anew from the store."""
     require_in_folder(gallery, "rebuilt")
+    cipher = cipher_of(key)
     with (
         counting("indexing") as progress,
-        Gallery.open(gallery, progress=progress, cipher=cipher_of(key)) as opened,
+        Gallery.open(gallery, progress=progress, cipher=cipher, accept_loss=accept_loss) as opened,
     ):
         count = opened.rebuild()
     _tell(
@@ -350,7 +363,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write vectors.npy and items.jsonl, which other programs read and `import` takes back."""
-    with open_any(gallery, cipher=cipher_of(key)) as opened:
+    with _read(gallery, key) as opened:
         count = export_gallery(opened, out)
     facts = {"gallery": str(gallery), "out": str(out), "items": count}
     _tell(facts, f"{out}: {count:,} items of {gallery}.", as_json)
@@ -371,6 +384,16 @@ def import_(
     facts = {"gallery": str(gallery), "added": len(done.ids), "known": len(done.known)}
     text = f"{gallery}: {len(done.ids):,} added, {len(done.known):,} there already."
     _tell(facts, text, as_json)
+
+
+@contextmanager
+def _read(
+    gallery: Path, key: Path | None, progress: Progress | None = None
+) -> Generator[AnyGallery, None, None]:
+    """A gallery, for a command that writes nothing."""
+    with open_any(gallery, progress=progress, cipher=cipher_of(key)) as opened:
+        warn_read_only(gallery, opened)
+        yield opened
 
 
 def _tell(facts: dict[str, Any], text: str, as_json: bool) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from twinlens.cli.inputs import some_of
-from twinlens.gallery import Item, Stats
+from twinlens.gallery import AnyGallery, Item, Stats
 from twinlens.tasks.gallery import Enrolled
 
 
@@ -45,6 +47,15 @@ def told_stats(gallery: Path, found: Stats) -> str:
             "with twinlens gallery migrate."
         )
     return "\n".join(lines)
+
+
+def warn_read_only(gallery: Path, opened: AnyGallery) -> None:
+    """Say on standard error that nothing is written, where nothing can be."""
+    if opened.read_only is not None:
+        typer.echo(
+            f"{gallery}: read only, as {opened.read_only}; nothing is written, not even an index.",
+            err=True,
+        )
 
 
 def _size(found: Stats) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.gallery_texts import warn_read_only
 from twinlens.cli.inputs import warn_of_files
 from twinlens.cli.options import (
     AsJson,
@@ -68,6 +69,7 @@ def identify_command(
         counting("indexing") as indexing,
         open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,
     ):
+        warn_read_only(gallery, opened)
         answers = identify(
             bundle,
             opened,

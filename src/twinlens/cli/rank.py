@@ -22,7 +22,6 @@ from twinlens.cli.options import (
     Model,
     Plugins,
     Prior,
-    Seed,
     WhereTexts,
     cipher_of,
     load_plugins,
@@ -37,10 +36,11 @@ from twinlens.tasks.rank import Ranked, Ranking, rank, rank_file
 from twinlens.tasks.rank_gallery import RETRIEVE, rank_gallery
 
 NO = 1
+TOP = 5
 _FORMS = (
-    ({"--question", "--answers"}, set[str]()),
-    ({"--question", "--gallery"}, {"--retriever", "--retrieve", "--where"}),
-    ({"--table", "--out"}, set[str]()),
+    ({"--question", "--answers"}, {"--top"}),
+    ({"--question", "--gallery"}, {"--retriever", "--retrieve", "--where", "--top"}),
+    ({"--table", "--out"}, {"--seed"}),
 )
 """Options that go together, and those that may go with them."""
 
@@ -74,8 +74,12 @@ def rank_command(
     out: Annotated[
         Path | None, typer.Option(help="CSV for the ranked rows of --table; replaced if it exists.")
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Candidates to show.")] = 5,
-    seed: Seed = 0,
+    top: Annotated[
+        int | None, typer.Option(min=1, help=f"Candidates of --question to show (else {TOP}).")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the intervals of --table (else 0).")
+    ] = None,
     prior: Prior = None,
     fmr: Fmr = None,
     fnmr: Fnmr = None,
@@ -102,11 +106,13 @@ def rank_command(
         "--where": where or None,
         "--table": table,
         "--out": out,
+        "--top": top,
+        "--seed": seed,
     }
     _require_form({name for name, value in options.items() if value is not None})
     bundle = Bundle.load(model)
     if table is not None and out is not None:
-        facts = _table_facts(bundle, table, out, asked, seed)
+        facts = _table_facts(bundle, table, out, asked, seed or 0)
         typer.echo(json.dumps(facts) if as_json else _file_summary(facts))
         return
     assert question is not None  # `_require_form` has seen to it
@@ -126,8 +132,9 @@ def rank_command(
             asked=asked,
         )
     facts = {**found.to_dict(), "question": question}
-    facts["candidates"] = facts["candidates"][:top]
-    typer.echo(json.dumps(facts) if as_json else _summary(found, top))
+    shown = top or TOP
+    facts["candidates"] = facts["candidates"][:shown]
+    typer.echo(json.dumps(facts) if as_json else _summary(found, shown))
     if bundle.calibration is not None and found.answered is not True:
         raise typer.Exit(NO)
 
@@ -140,8 +147,9 @@ def _require_form(given: Set[str]) -> None:
     """
     if not any(needed <= given <= needed | further for needed, further in _FORMS):
         raise ConfigError(
-            "rank must be given --question with --answers, --question with --gallery (and with it "
-            "--retriever, --retrieve and --where), or --table with --out. Got "
+            "rank must be given --question with --answers (and with it --top), --question with "
+            "--gallery (and with it --top, --retriever, --retrieve and --where), or --table with "
+            "--out (and with it --seed). Got "
             f"{', '.join(sorted(given)) or 'none of them'}. See twinlens rank --help."
         )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from twinlens.bundle import Bundle
+from twinlens.cli.gallery_texts import warn_read_only
 from twinlens.cli.inputs import warn_of_files
 from twinlens.cli.options import (
     AsJson,
@@ -30,7 +31,10 @@ from twinlens.tasks.search_page import write_search_page
 def search_command(
     model: Model,
     gallery: GalleryFolder,
-    queries: Annotated[list[str], typer.Argument(metavar="QUERY...", help="Pictures.")],
+    queries: Annotated[
+        list[str],
+        typer.Argument(metavar="QUERY...", help="Examples of any kind that the model takes."),
+    ],
     *,
     k: Annotated[int, typer.Option("-k", "--top", min=1, help="Items for each query.")] = 10,
     page: Annotated[int, typer.Option(min=1, help="1 = the best ones, 2 = the next ...")] = 1,
@@ -63,6 +67,7 @@ def search_command(
         counting("indexing") as indexing,
         open_gallery(gallery, bundle, progress=indexing, cipher=cipher_of(key)) as opened,
     ):
+        warn_read_only(gallery, opened)
         found = search(
             bundle,
             opened,

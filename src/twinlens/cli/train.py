@@ -131,7 +131,8 @@ def _summary(bundle: Bundle, out: Path) -> str:
         f"{training['steps']} steps in {training['seconds']:.0f} s."
     ]
     if metrics:
-        lines.append("On identities that training never saw:")
+        whom = "identities" if evidence["split"]["test"]["identities"] else "examples"
+        lines.append(f"On {whom} that training never saw:")
         lines += [
             f"  {name:24} {m['value']:.4f} [{m['low']:.4f}, {m['high']:.4f}]"
             for name, m in metrics.items()

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +12,7 @@ from twinlens.functional.overlap import (
     KERNELS,
     bags,
     by_length,
+    common,
     ends,
     kernels,
     left_over,
@@ -16,7 +20,7 @@ from twinlens.functional.overlap import (
     runs,
     shared,
 )
-from twinlens.registry import register
+from twinlens.registry import Setting, register
 from twinlens.settings import require_at_least, require_share
 
 _FURTHEST = 5.0
@@ -40,7 +44,9 @@ class Matches(Comparator):
     * both as bags: the cosine of the weighed means, and what they share counts together;
     * ends: whether the first one and two parts, and the last, are the same;
     * lengths: how many parts there are, and what they count together;
-    * the whole: |a − b| and a · b of the weighed means of all parts.
+    * the whole: |a − b| and a · b of the weighed means of all parts;
+    * what goes together: a bilinear form of the common parts of both, those that count little. It
+      learns which words of a question ask for which in its answer: "when" for "in", "who" for "by".
 
     Each is taken both ways: what the shorter one finds in the longer, a question in an answer, and
     the other way round; so a score is the same from both sides. Made for little data: what is the
@@ -51,9 +57,11 @@ class Matches(Comparator):
         Kernels: Xiong, Dai, Callan, Liu, Power. End-to-end neural ad-hoc ranking with kernel
         pooling. SIGIR 2017, equations 4 to 7. Runs: Wan, Dras, Dale, Paris. Using
         dependency-based features to take the "para-farce" out of paraphrase. ALTW 2006, section
-        3.1 (precision and recall of n-grams).
+        3.1 (precision and recall of n-grams). Bilinear form beside shared words: Yu, Hermann,
+        Blunsom, Pulman. Deep learning for answer sentence selection. 2014, equation 1.
     """
 
+    neutral: ClassVar[Mapping[str, Setting]] = {"bilinear": False}
     needs_parts = True
     is_logit = True
 
@@ -65,6 +73,7 @@ class Matches(Comparator):
         hidden: int = 64,
         runs: int = 4,
         whole: bool = True,
+        bilinear: bool = False,
         dropout: float = 0.2,
     ) -> None:
         """Args:
@@ -73,6 +82,7 @@ class Matches(Comparator):
         hidden: width of the head's hidden layer; 0 = one linear layer.
         runs: parts in a row that are matched, at most.
         whole: whether the weighed means enter; without them only what matches counts.
+        bilinear: whether it learns which common parts go together.
         dropout: share of the head's inputs, and of its hidden features, zeroed in training.
 
         Raises:
@@ -86,8 +96,10 @@ class Matches(Comparator):
         require_share("comparator.dropout", dropout)
         self.steps, self.local = steps, dim // steps
         self.runs, self.whole = runs, whole
+        wide = self.local + 1
+        self.bilinear = nn.Parameter(torch.zeros(wide, wide)) if bilinear else None
         nothing = torch.zeros(1, dim)
-        count = self._features(nothing, nothing).shape[1]
+        count = self._features(nothing, nothing).shape[1] - bilinear
         hides = [nn.Linear(count, hidden), nn.ReLU(), nn.Dropout(dropout)] if hidden else []
         self.scale = nn.BatchNorm1d(count, affine=False)
         self.head = nn.Sequential(nn.Dropout(dropout), *hides, nn.Linear(hidden or count, 1))
@@ -97,7 +109,9 @@ class Matches(Comparator):
 
     def _judged(self, features: Tensor) -> Tensor:
         """[n, features] -> [n]."""
-        return self.head(self._scaled(features)).squeeze(1)
+        if self.bilinear is None:
+            return self.head(self._scaled(features)).squeeze(1)
+        return self.head(self._scaled(features[:, :-1])).squeeze(1) + features[:, -1]
 
     def _features(self, a: Tensor, b: Tensor) -> Tensor:
         """What the head learns from. [n, any number of steps · local] twice -> [n, features]."""
@@ -116,6 +130,10 @@ class Matches(Comparator):
         if self.whole:
             p, q = (coverage(parts.counts, parts.directions) for parts in (left, right))
             found += [(p - q).abs(), p * q]
+        if self.bilinear is not None:
+            p, q = common(left), common(right)
+            there, back = ((one @ self.bilinear * other).sum(1) for one, other in ((p, q), (q, p)))
+            found.append((there + longer * (back - there))[:, None])
         return torch.cat(found, 1)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:

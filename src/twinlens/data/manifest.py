@@ -31,15 +31,23 @@ class Scan:
     problems: tuple[Problem, ...]
 
 
-def as_dataset(data: Path | str | Dataset, config: Config) -> Dataset:
+def as_dataset(
+    data: Path | str | Dataset, config: Config, *, log: ProblemLog | None = None
+) -> Dataset:
     """A data set that has been read, or what a configuration reads from a path.
+
+    Args:
+        data: path, or a data set that has been read.
+        config: says how a path is read.
+        log: takes what is worth knowing of a data set that is read now, and stops nothing.
 
     Raises:
         DataError: see `read_dataset`.
     """
     if isinstance(data, Dataset):
         return data
-    return read_dataset(Path(data), modality=config.modality.name, group=config.data.group)
+    path, log = Path(data), log or ProblemLog()
+    return _checked(path, modality=config.modality.name, group=config.data.group, log=log)
 
 
 def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto") -> Dataset:
@@ -67,7 +75,10 @@ def read_dataset(path: Path, *, modality: str = "image", group: Grouping = "auto
     Raises:
         DataError: there is nothing to read, or something is wrong; names every file and row.
     """
-    log = ProblemLog()
+    return _checked(path, modality=modality, group=group, log=ProblemLog())
+
+
+def _checked(path: Path, *, modality: str, group: Grouping, log: ProblemLog) -> Dataset:
     dataset = _read(path, modality=modality, group=group, log=log)
     log.refuse(str(path))
     return dataset

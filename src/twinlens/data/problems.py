@@ -58,6 +58,10 @@ class ProblemLog:
         """Those that stop training."""
         return [problem for problem in self.problems if problem.severity == "error"]
 
+    def notes(self) -> list[Problem]:
+        """Those that are only worth knowing."""
+        return [problem for problem in self.problems if problem.severity == "note"]
+
     def refuse(self, what: str) -> None:
         """Raise one error that names every problem that stops training, if there is any.
 

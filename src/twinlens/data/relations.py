@@ -12,7 +12,7 @@ import numpy as np
 from twinlens.data.dataset import Dataset
 from twinlens.data.folder import Grouping
 from twinlens.data.problems import ProblemLog
-from twinlens.data.tables import Row, Table, read_table
+from twinlens.data.tables import TRUTHS, Row, Table, read_table, truth
 from twinlens.errors import DataError, shortened
 from twinlens.modalities.base import Modality
 from twinlens.registry import lookup
@@ -23,11 +23,8 @@ _IMITATES = "imitates"
 _SAME_COLUMN, _SCORE = "same", "score"
 _PAIRS = ("left", "right", _SAME_COLUMN)
 _TRIPLETS = ("anchor", "positive", "negative")
-_SAME = {
-    **dict.fromkeys(("1", "true", "yes", "same"), True),
-    **dict.fromkeys(("0", "false", "no", "different"), False),
-}
-
+_SAME = {"same": True, "different": False}
+"""Words for it, besides those for yes and no."""
 
 _TOP = 5.0
 """Of the score of a graded pair, whose least is 0."""
@@ -207,13 +204,22 @@ def _pairs(rows: _Rows) -> Dataset:
     """Pairs that are the same or different, or graded by a score from 0 to 5."""
     graded = _SAME_COLUMN not in rows.table.columns
     column, read = (_SCORE, _grade) if graded else (_SAME_COLUMN, _same)
+    if not graded and _SCORE in rows.table.columns:
+        rows.log.note(
+            "unused-column",
+            str(rows.table.path),
+            f"a table must label pairs by one of {_SAME_COLUMN} and {_SCORE}. Got both.",
+            training=f"{_SCORE} is not read.",
+        )
     kept: dict[tuple[str, str], _Pair] = {}
     for row in rows.complete(("left", "right", column), inputs=("left", "right")):
         left, right = rows.id(row, "left"), rows.id(row, "right")
         key = min(left, right), max(left, right)
         label = read(row.values[column])
         if label is None:
-            how = f"a number from 0 to {_TOP:g}" if graded else f"one of {', '.join(_SAME)}"
+            how = (
+                f"a number from 0 to {_TOP:g}" if graded else f"one of {TRUTHS}, {', '.join(_SAME)}"
+            )
             message = f"{column} must be {how}. Got {row.values[column]!r}. Correct it."
             rows.error("wrong-label", row, message)
         elif left == right:
@@ -285,7 +291,7 @@ def _repeated_pair(rows: _Rows, row: Row, first: _Pair, label: float, *, graded:
 
 
 def _same(text: str) -> float | None:
-    known = _SAME.get(text.lower())
+    known = _SAME.get(text.lower(), truth(text))
     return None if known is None else float(known)
 
 

@@ -21,6 +21,27 @@ _CELL = re.compile(r'(?:"[^"]*+(?:""[^"]*+)*+"|[^"\t\n]*+)(\t|\n|\Z)')
 """A field between tabs, as spreadsheets write it: with quotes around it, or without any."""
 
 
+_TRUTH = {
+    **dict.fromkeys(("1", "true", "yes"), True),
+    **dict.fromkeys(("0", "false", "no"), False),
+}
+TRUTHS = ", ".join(_TRUTH)
+"""What yes and no are written as, for messages."""
+_WHOLE = re.compile(r"([01])\.0*")
+
+
+def truth(text: str) -> bool | None:
+    """The yes or no that a text means; None where it means neither.
+
+    A 1 or 0 may be written with decimals that are all 0, as where a column had gaps.
+
+    >>> truth("Yes"), truth("0.0"), truth("0.5")
+    (True, False, None)
+    """
+    whole = _WHOLE.fullmatch(text)
+    return _TRUTH.get(whole[1] if whole else text.lower())
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.

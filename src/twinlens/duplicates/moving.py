@@ -7,6 +7,7 @@ it is made and checked first. A move that was cut short is told by what it left,
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from contextlib import suppress
@@ -75,7 +76,8 @@ def _is_taken_up(target: Path) -> bool:
 
 def _part(target: Path) -> Path:
     """The copy beside a file's new place, until it is whole."""
-    return target.with_name(f".twinlens-{content_hash(target.name, by_value=True)}")
+    name = hashlib.blake2b(os.fsencode(target.name), digest_size=16).hexdigest()
+    return target.with_name(f".twinlens-{name}")
 
 
 def _put(source: Path, target: Path) -> None:

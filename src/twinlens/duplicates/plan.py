@@ -96,8 +96,7 @@ def apply_plan(plan: Path, folder: Path, to: Path) -> int:
     ]
     _check(steps, folder, to, todo, begun)
     to.mkdir(parents=True, exist_ok=True)
-    if not (to / JOURNAL).is_file():
-        write_bytes(to / JOURNAL, _row(_COLLECTION, str(folder.resolve())))
+    _mend(to / JOURNAL, folder)
     with (to / JOURNAL).open("ab") as file:
         for row in todo:
             file.write(_row(row["path"]))
@@ -209,8 +208,7 @@ def _journal(to: Path, folder: Path) -> list[str]:
     """
     if not (to / JOURNAL).is_file():
         return []
-    text = (to / JOURNAL).read_bytes().decode(errors="surrogateescape")
-    rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    rows = _rows(to / JOURNAL)
     if rows and rows[0][0] == _COLLECTION and len(rows[0]) > 1:  # an older one has no such row
         collection = rows.pop(0)[1]
         if Path(collection) != folder.resolve():
@@ -220,6 +218,24 @@ def _journal(to: Path, folder: Path) -> list[str]:
                 f"got another place since, write that in the first row of {to / JOURNAL}."
             )
     return list(dict.fromkeys(row[0] for row in rows))
+
+
+def _mend(journal: Path, folder: Path) -> None:
+    """Begin a journal; or end the row that a power cut tore, so that the next is a row of its own.
+
+    A torn row is of a move that was not made: rows are on the disk before their files move.
+    """
+    if not journal.is_file():
+        write_bytes(journal, _row(_COLLECTION, str(folder.resolve())))
+        return
+    whole = b"".join(_row(*row) for row in _rows(journal))
+    if journal.read_bytes() != whole:
+        write_bytes(journal, whole)
+
+
+def _rows(journal: Path) -> list[list[str]]:
+    text = journal.read_bytes().decode(errors="surrogateescape")
+    return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
 
 
 def _row(*cells: str) -> bytes:

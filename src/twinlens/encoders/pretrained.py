@@ -40,8 +40,9 @@ class Pretrained(Encoder):
     saved, which does not need the folder again. Every weight must be there but those of a pooler,
     which is not used.
 
-    A model that numbers its positions takes so many tokens and no more. Training texts that are
-    longer are refused before training; later ones are cut there, as modality.max_tokens does it.
+    A model that numbers its positions takes so many tokens and no more. Longer texts, on any side
+    of the split, are refused before training; later ones are cut there, as modality.max_tokens
+    does it.
 
     Source:
         Reimers, Gurevych. Sentence-BERT: sentence embeddings using Siamese BERT-networks. EMNLP
@@ -118,10 +119,8 @@ class Pretrained(Encoder):
         """Read the weights.
 
         Raises:
-            ConfigError: the folder no longer holds the weights of this architecture, or the
-                training texts have more tokens than it has positions.
+            ConfigError: the folder no longer holds the weights of this architecture.
         """
-        self._require_positions(inputs)
         library = _library()
         try:
             read, found = library.AutoModel.from_pretrained(
@@ -145,22 +144,6 @@ class Pretrained(Encoder):
             raise ConfigError(
                 f"encoder.folder must hold every weight of its config.json. Got {self.folder} "
                 f"without {', '.join(missing[:_NAMED])}{more}. Copy it anew."
-            )
-
-    def _require_positions(self, inputs: Iterator[tuple[Tensor, Tensor | None]]) -> None:
-        """Check that no training text has more tokens than there are positions.
-
-        Raises:
-            ConfigError: one has.
-        """
-        if self.positions is None:
-            return
-        longest = max((values.shape[-1] for values, _ in inputs), default=0)
-        if longest > self.positions:
-            raise ConfigError(
-                f"modality.max_tokens must be at most {self.positions:,}, the positions of the "
-                f"pretrained model. Got a text of {longest:,} tokens, its prompt and marks "
-                f"included. Set modality.max_tokens={self.positions}."
             )
 
     def train(self, mode: bool = True) -> Pretrained:

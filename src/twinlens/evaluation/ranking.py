@@ -14,6 +14,8 @@ from twinlens.functional.ranking import rank_lists
 from twinlens.types import BoolArray, FloatArray, IntArray, Interval
 
 UNIT = "question"
+LIST = 3
+"""Candidates of a question, on average, from which given pairs are taken for lists of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,15 @@ class RankingFigures:
     questions: int
     unanswered: int
     metrics: Mapping[str, Interval]
+
+
+def are_lists(left: IntArray) -> bool:
+    """Whether given pairs are questions with their candidates. [n] left example of each.
+
+    >>> are_lists(np.array([0, 0, 0, 1, 1, 1])), are_lists(np.array([0, 0, 1]))
+    (True, False)
+    """
+    return len(left) >= LIST * len(np.unique(left))
 
 
 def evaluate_ranking(

@@ -30,6 +30,13 @@ _MEANING = {
     "f1": ("F1", "of those that are said to be the same, by the same threshold"),
     "pearson": ("Pearson", "correlation of scores with the given grades"),
     "spearman": ("Spearman", "correlation of their ranks"),
+    "map": ("Mean average precision", "how far up the right candidates of a question stand"),
+    "mrr": ("Mean reciprocal rank", "1 over the place of a question's first right candidate"),
+    "accuracy_at_1": ("Accuracy of the first", "a question's first candidate is right"),
+    "answerable_auc": (
+        "ROC-AUC of answerable",
+        "the best score of a question with a right candidate is above that of one without",
+    ),
     "triplet_accuracy": ("Triplet accuracy", "given triplets in the right order"),
 }
 _LONGEST = 400
@@ -311,10 +318,11 @@ def _places(left: Path | str, right: Path | str) -> str:
 def _split(audit: Mapping[str, Any] | None) -> str:
     if audit is None:
         return ""
-    rows = [
-        (side, *(f"{_count(audit[side][name]):,}" for name in ("examples", "identities", "groups")))
-        for side in _SIDES
+    known = [
+        name for name in ("identities", "groups") if any(_count(audit[s][name]) for s in _SIDES)
     ]
+    columns = ["examples", *known]
+    rows = [(side, *(f"{_count(audit[side][name]):,}" for name in columns)) for side in _SIDES]
     shared = audit["shared_content_count"]
     content = (
         f"{shared} files have the same bytes on more than one side"
@@ -327,7 +335,7 @@ def _split(audit: Mapping[str, Any] | None) -> str:
         page.paragraph(
             f"Each {audit['unit']} was kept whole; {audit['units']:,} in all, seed {audit['seed']}."
         ),
-        page.table(("side", "examples", "identities", "groups"), rows),
+        page.table(("side", *columns), rows),
         page.paragraph("Checked:"),
         page.bullets(checks),
     )

@@ -26,6 +26,7 @@ from twinlens.evaluation.few_shot import SHOTS, WAYS, few_shot_metrics, figure_n
 from twinlens.evaluation.grades import correlations
 from twinlens.evaluation.group_errors import Column, errors_by
 from twinlens.evaluation.inputs import check_embeddings
+from twinlens.evaluation.ranking import are_lists, evaluate_ranking
 from twinlens.evaluation.result import Evaluation, GroupErrors
 from twinlens.evaluation.retrieval import MOST_SCORES, search_all
 from twinlens.evaluation.verification import (
@@ -35,7 +36,7 @@ from twinlens.evaluation.verification import (
     verification_metrics,
 )
 from twinlens.functional.metrics import ScoreOrder
-from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval, Scorer
+from twinlens.types import PLURALS, BoolArray, Compared, FloatArray, IntArray, Interval, Scorer
 
 EPISODES = 1000
 LARGEST_SHARE = 0.5
@@ -152,12 +153,14 @@ def evaluate_pairs(
 
     Pairs that share an example hang together. The intervals resample the connected parts of the
     pairs; where one part holds more than half of the pairs, or there are fewer than ten, they
-    resample examples, and a pair counts as the product of its two.
+    resample examples, and a pair counts as the product of its two. Where the pairs are lists, three
+    or more to one left example on average, the order of each question's candidates is measured,
+    too, as `rank` does, by intervals that resample questions.
 
     Args:
         scores: [n] finite, larger = more alike.
         same: [n] truth.
-        left, right: [n] numbers of the examples in each pair.
+        left, right: [n] numbers of the examples in each pair; of lists, left is the question.
         grades: [n] how alike each pair is said to be, where that is known.
         calibration: fitted on other pairs, to be judged on these.
         seed: the same seed gives the same figures.
@@ -186,13 +189,21 @@ def evaluate_pairs(
         further |= answer_figures(compared, calibration, rng)
     if grades is not None:
         further |= correlations(scores, grades, compared.left, rng)
+    limits: list[str] = []
+    if are_lists(left):
+        ranked = evaluate_ranking(scores, same, left, seed=seed)
+        further |= ranked.metrics
+        limits.append(
+            f"questions that are ranked: {ranked.questions:,}; others, without a right candidate: "
+            f"{ranked.unanswered:,}"
+        )
     return _evaluation(
         "pairs",
         compared,
         (left, right),
         counts=(len(examples), None),
         further=(further, dict.fromkeys(names, needs)),
-        limits=[],
+        limits=limits,
         calibration=calibration,
         seed=seed,
     )
@@ -233,9 +244,8 @@ def _evaluation(
 
 
 def _method(compared: Compared) -> str:
-    units = {"identity": "identities", "component": "connected parts", "example": "examples"}
     return (
-        f"95 % intervals: {RESAMPLES:,} draws of {compared.units:,} {units[compared.unit]} with "
+        f"95 % intervals: {RESAMPLES:,} draws of {compared.units:,} {PLURALS[compared.unit]} with "
         "replacement (subsets bootstrap, Bolle et al. 2004; ISO/IEC 19795-1:2021), percentiles; "
         f"widened to exact binomial bounds where they touch 0 or 1 or below {FEWEST_UNITS}"
     )

@@ -44,7 +44,7 @@ class Parts:
         square = rows.square().sum(2)  # [n, steps]
         there = square > _ABSENT**2
         length = torch.where(there, square, 1.0).sqrt()  # 1 keeps the gradient at 0 finite
-        directions = rows / length[..., None] * there[..., None]
+        directions = rows / torch.where(there, length, torch.inf)[..., None]
         return cls(directions, length * there)
 
     @property
@@ -100,10 +100,12 @@ def of_like_size(
 ) -> Tensor:
     """What a function makes of pairs, given few at once that have about as many parts.
 
-    Most rows are far from full, so this spares most of the work on parts that are not there.
+    Most rows are far from full, so this spares most of the work on parts that are not there. Each
+    side of a block is as wide as it needs: a question is shorter than its answers.
 
     Args:
-        made: [few, longest · local] twice -> [few, features], of each pair by itself.
+        made: [few, longest of a · local], [few, longest of b · local] -> [few, features], of each
+            pair by itself.
         a, b: [n, steps · local].
         steps: of a row.
 
@@ -112,9 +114,9 @@ def of_like_size(
     """
     if len(a) <= 1:
         return made(a, b)
-    extent = torch.maximum(_extents(a, steps), _extents(b, steps))
-    order = extent.argsort(stable=True)  # [n]
-    left, right = (_cut(side, extent, order, _FEW) for side in (a, b))
+    extents = [_extents(side, steps) for side in (a, b)]
+    order = (extents[0] * extents[1]).argsort(stable=True)  # [n], by the work of each
+    left, right = (_cut(*side, order, _FEW) for side in zip((a, b), extents, strict=True))
     found = torch.cat([made(*pair) for pair in zip(left, right, strict=True)])
     return found.index_select(0, order.argsort())
 
@@ -159,13 +161,13 @@ def each_with_each(
 
 def _extents(rows: Tensor, steps: int) -> Tensor:
     """Numbers of each row up to its last part that is there. [n, steps · local] -> [n]."""
-    there = (rows.detach().unflatten(1, (steps, -1)) != 0).any(2)  # [n, steps]
+    there = rows.detach().unflatten(1, (steps, -1)).any(2)  # [n, steps]
     place = torch.arange(1, steps + 1, device=rows.device)
     return (there * place).amax(1).clamp_min(1) * (rows.shape[1] // steps)
 
 
 def _cut(rows: Tensor, extent: Tensor, order: Tensor, size: int) -> list[Tensor]:
-    """Rows in an order, in blocks that are as wide as the last of each needs.
+    """Rows in an order, in blocks that are as wide as the widest of each needs.
 
     The order is taken of all at once. Were each block picked from the whole, its gradient would be
     one of all rows, and the work of learning would grow as the square of their number.
@@ -173,14 +175,15 @@ def _cut(rows: Tensor, extent: Tensor, order: Tensor, size: int) -> list[Tensor]
     Args:
         rows: [n, steps · local].
         extent: [n] numbers of each that are not padding.
-        order: [n] by which extents ascend.
+        order: [n].
         size: rows of a block.
 
     Returns:
         [size, widest] each.
     """
-    blocks = rows.index_select(0, order).split(size)
-    widest = [int(few[-1]) for few in extent[order].cpu().split(size)]
+    extent = extent.cpu()
+    blocks = rows[:, : int(extent.max())].index_select(0, order).split(size)
+    widest = [int(few.max()) for few in extent[order.cpu()].split(size)]
     return [block[:, :width] for block, width in zip(blocks, widest, strict=True)]
 
 

@@ -19,6 +19,8 @@ _WIDTHS = (0.02, *(0.1,) * 8)
 KERNELS = len(_CENTRES)
 _RAREST = 3
 """Parts without a counterpart that are looked at one by one, those that count most."""
+_COMMON = 0.6
+"""A part that counts less, of a mean of 1 over all there can be, is a common one."""
 _TENS = 10.0
 """Counts are told in tens of parts, to be about as large as the rest."""
 
@@ -102,6 +104,19 @@ def bags(a: Parts, b: Parts) -> Tensor:
         one, other = (torch.einsum("ns,nsl->nl", p.counts**power, p.directions) for p in (a, b))
         found.append(F.cosine_similarity(one, other))
     return torch.stack(found, 1)
+
+
+def common(parts: Parts) -> Tensor:
+    """The sum of the common parts, those that count little, for which rare ones are no more than 0.
+
+    Divided by the root of their number and one more, as directions are about at right angles.
+
+    Returns:
+        [n, local + 1]; last a 1, so that a bilinear form of two also tells each by itself.
+    """
+    chosen = (parts.there & (parts.counts < _COMMON)).to(parts.counts.dtype)  # [n, steps]
+    bag = torch.einsum("ns,nsl->nl", chosen, parts.directions)
+    return F.pad(bag / (chosen.sum(1, keepdim=True) + 1).sqrt(), (0, 1), value=1.0)
 
 
 def ends(a: Parts, b: Parts, cosine: Tensor) -> Tensor:

@@ -19,6 +19,11 @@ from twinlens.gallery.entries import Added, Entry, Vectors
 
 VECTOR = np.dtype("<f4")
 """How a number of a template is stored."""
+ITEMS = (
+    "SELECT item.id, name, content, source, metadata, added, checksum FROM item "
+    "LEFT JOIN identity ON identity.id = item.identity"
+)
+"""Rows of items as `is_as_stored` takes them."""
 
 
 def add(
@@ -44,18 +49,8 @@ def add(
     new = [(item, entry) for item, (_, entry) in zip(ids, fresh, strict=True)]
     added = log.now()
     db.executemany(
-        "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (
-                item,
-                None if e.identity is None else numbers[e.identity],
-                e.content,
-                e.source,
-                json.dumps(dict(e.metadata), ensure_ascii=False),
-                added,
-            )
-            for item, e in new
-        ],
+        "INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [_item_row(item, e, numbers, added) for item, e in new],
     )
     rows = np.asarray(vectors)
     store_templates(db, "template", ids, rows[[place for place, _ in fresh]], cipher)
@@ -65,6 +60,30 @@ def add(
     )
     changed(db, "add", {"items": [ids[0], ids[-1]], "identities": hashed(numbers)})
     return Added(tuple(ids), tuple(known))
+
+
+def _item_row(
+    item: int, entry: Entry, numbers: Mapping[str, int], added: str
+) -> tuple[int, int | None, str, str, str, str, int]:
+    name = entry.identity
+    metadata = json.dumps(dict(entry.metadata), ensure_ascii=False)
+    facts = entry.content, entry.source, metadata, added
+    number = None if name is None else numbers[name]
+    return (item, number, *facts, item_checksum(item, name, *facts))
+
+
+def item_checksum(
+    item: int, name: str | None, content: str, source: str, metadata: str, added: str
+) -> int:
+    """CRC-32 of what is known of an item; each text but the last after its length."""
+    length = -1 if name is None else len(name)
+    lengths = f"{item},{length},{len(content)},{len(source)},{len(metadata)}"
+    return zlib.crc32(f"{lengths},{name or ''}{content}{source}{metadata}{added}".encode())
+
+
+def is_as_stored(row: Sequence[Any]) -> bool:
+    """Whether a row of an item has its checksum, the last value of it."""
+    return item_checksum(*row[:-1]) == row[-1]
 
 
 def store_templates(

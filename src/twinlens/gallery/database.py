@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import struct
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,8 +11,25 @@ from twinlens.errors import GalleryError
 
 WAIT_S = 30.0
 """How long a writer waits for another one."""
-_CACHE_KIB = 32 * 1024
-_WAL_HEADER, _FRAME_HEADER = 32, 24
+CACHE_KIB = 32 * 1024
+
+
+def require_file(path: Path) -> None:
+    """Check that there is a file, and something in it.
+
+    Raises:
+        GalleryError: there is not.
+    """
+    if not path.is_file():
+        raise GalleryError(
+            f"{path.parent} must be a gallery. Got no {path.name} in it. Correct the path, or "
+            "make one: twinlens gallery create."
+        )
+    if not path.stat().st_size:
+        raise GalleryError(
+            f"{path} must be the store of a gallery. Got an empty file. Restore it from a "
+            "copy, or import what was exported."
+        )
 
 
 def connect(path: Path, *, wait_s: float = WAIT_S) -> sqlite3.Connection:
@@ -34,7 +48,7 @@ def connect(path: Path, *, wait_s: float = WAIT_S) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         except BaseException:
             connection.close()
             raise
@@ -126,61 +140,3 @@ def empty_log(connection: sqlite3.Connection, *, wait_s: float) -> bool:
     with _waiting(connection, wait_s):
         busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
-
-
-def require_whole_log(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that SQLite could read the write-ahead log to its end.
-
-    It stops at the first page whose checksum is wrong and says nothing. After a kill that is an
-    unfinished transaction, of which no commit follows. Where a commit of the same log follows, what
-    was committed is lost. The log is then kept under another name, since SQLite would delete it,
-    and the gallery stays closed until a person has decided. A writer at work is not disturbed: the
-    log has been read already then.
-
-    Raises:
-        GalleryError: commits lie behind a damaged page.
-
-    Source:
-        SQLite, "WAL-mode file format": frame header and salts.
-    """
-    log = path.with_name(path.name + "-wal")
-    kept = path.with_name(path.name + "-wal.damaged")
-    if not kept.exists() and _ends_early(connection, log):
-        shutil.copyfile(log, kept)
-    if kept.exists():
-        raise GalleryError(
-            f"The write-ahead log of {path} must be undamaged. Got one with a changed byte, behind "
-            f"which nothing could be read; it is kept as {kept.name}. Restore the folder from a "
-            "copy; or delete that file and go on with what was stored before."
-        )
-
-
-def _ends_early(connection: sqlite3.Connection, log: Path) -> bool:
-    """Whether a commit lies behind the last frame that SQLite could read."""
-    if not log.exists() or log.stat().st_size <= _WAL_HEADER:
-        return False
-    try:
-        with transaction(connection, wait_s=0):  # so that no frame is being written
-            last = _last_commit(log)
-        _, read, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorname.startswith("SQLITE_BUSY"):
-            return False
-        raise
-    return last > read
-
-
-def _last_commit(log: Path) -> int:
-    """Number of the last frame that claims to commit to the log as it is now; 0 when none does."""
-    with log.open("rb") as file:
-        header = file.read(_WAL_HEADER)
-        (page_size,) = struct.unpack_from(">I", header, 8)
-        salts = header[16:24]
-        frame = _FRAME_HEADER + page_size
-        count = (os.fstat(file.fileno()).st_size - _WAL_HEADER) // frame if page_size else 0
-        for number in range(count, 0, -1):
-            file.seek(_WAL_HEADER + (number - 1) * frame)
-            head = file.read(_FRAME_HEADER)
-            if head[8:16] == salts and head[4:8] != bytes(4):
-                return number
-    return 0

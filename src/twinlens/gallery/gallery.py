@@ -3,6 +3,8 @@
     folder/gallery.sqlite   the truth
     folder/index.cache      what searches fast; made again whenever it is missing, stale or damaged
 
+Beside the truth lie SQLite's own files, and the mark of what was reported last (`reported`).
+
 What `add` and `remove` returned from is on the disk. One process writes at a time, any number read
 beside it, each a state that was whole.
 """
@@ -102,8 +104,9 @@ class Gallery(AnyGallery):
         wait_s: float = WAIT_S,
         progress: Progress | None = None,
         cipher: Cipher | None = None,
+        accept_loss: bool = False,
     ) -> Gallery:
-        """Open a gallery that exists.
+        """Open a gallery that exists: to be read only where it cannot be written to.
 
         Args:
             path: folder.
@@ -112,12 +115,14 @@ class Gallery(AnyGallery):
             wait_s: how long to wait for another writer.
             progress: told of (templates taken up, all) while the index is made.
             cipher: with its key, where it is encrypted.
+            accept_loss: go on, and log it, where changes are missing that were reported.
 
         Raises:
-            GalleryError: it is missing, damaged, or of another model or key.
+            GalleryError: it is missing, damaged, or of another model or key; or changes are missing
+                that were reported.
         """
         path = Path(path)
-        store = Store(path / NAME, wait_s=wait_s, cipher=cipher)
+        store = Store(path / NAME, wait_s=wait_s, cipher=cipher, accept_loss=accept_loss)
         try:
             require_model(path, store.space, fingerprint)
         except GalleryError:
@@ -133,6 +138,11 @@ class Gallery(AnyGallery):
     def space(self) -> Space:
         """Of the model whose embeddings it holds."""
         return self.store.space
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be written to it, in words; None where it can."""
+        return None if self.store.read_only is None else self.store.read_only.why
 
     def close(self) -> None:
         """Keep the index, where that saves time, and let go of the file."""
@@ -177,7 +187,7 @@ class Gallery(AnyGallery):
             with suppress(GalleryError):  # a damaged template must not keep others from removal
                 self._index.now()
             with self.store.transaction():
-                missing = set(chosen) - self.store.items(chosen).keys()
+                missing = set(chosen) - self.store.there(chosen)
                 require_items(self.path, missing, "Items to be removed")
                 self.store.remove(chosen)
                 self._index.delete_file()  # first, as it must not outlive what it holds
@@ -189,7 +199,12 @@ class Gallery(AnyGallery):
     def search(
         self, queries: Vectors, k: int = 10, *, where: Where | None = None
     ) -> list[tuple[Hit, ...]]:
-        """The items most alike each query, best first; see `AnyGallery.search`."""
+        """The items most alike each query, best first; see `AnyGallery.search`.
+
+        Raises:
+            GalleryError: besides, searches are to be logged, and nothing can be written.
+        """
+        self._require_log()
         with self._reading():
             hits = self._hits(queries, k, where)
         self._record_search(hits)
@@ -304,6 +319,7 @@ class Gallery(AnyGallery):
     def _nearest(
         self, probes: Vectors, candidates: int, where: Where | None
     ) -> tuple[list[int], list[tuple[Hit, ...]]]:
+        self._require_log()
         with self._reading():
             templates = self.store.templates(self._ids(None, where) if where else None)
             found = self._hits(probes, candidates * max(templates, default=1), where)
@@ -318,6 +334,15 @@ class Gallery(AnyGallery):
             tuple(Hit(items[i], s) for i, s in zip(row, scores, strict=True) if i >= 0)
             for row, scores in zip(rows, found.scores.tolist(), strict=True)
         ]
+
+    def _require_log(self) -> None:
+        """Refuse a search that is to be logged and cannot be."""
+        if self.store.logs_searches and self.read_only is not None:
+            raise GalleryError(
+                f"A search in {self.path} must be logged, as it was made to log each. Got a "
+                f"gallery that cannot be written to: {self.read_only}. Make it writable, or export "
+                "it and import that into one that is made with --no-log-searches."
+            )
 
     def _record_search(self, hits: Sequence[Sequence[Hit]]) -> None:
         """Log what was asked, if this gallery logs searches."""

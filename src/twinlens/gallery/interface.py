@@ -51,6 +51,11 @@ class AnyGallery(ABC):
     def space(self) -> Space:
         """Of the model whose embeddings it holds."""
 
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be written to it, in words; None where it can."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Let go of what it is kept in."""

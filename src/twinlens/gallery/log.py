@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-Action = Literal["create", "add", "remove", "search", "migrate"]
+Action = Literal["create", "add", "remove", "search", "migrate", "accept"]
 FIRST_MARK = bytes(16)
 Row = tuple[int, str, str, str, str, bytes]
 """Number, when, by whom, action, details as JSON, mark."""
@@ -43,11 +43,16 @@ class LogEntry:
 
 def append(connection: sqlite3.Connection, action: Action, details: Mapping[str, Any]) -> int:
     """Add an entry, inside the transaction that is open. Returns its number."""
-    last = connection.execute("SELECT number, mark FROM log ORDER BY number DESC LIMIT 1")
-    number, before = last.fetchone() or (0, FIRST_MARK)
+    number, before = last(connection)
     row = row_after(number, before, action, details)
     connection.execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?)", row)
     return number + 1
+
+
+def last(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """Number and mark of the last entry."""
+    row = connection.execute("SELECT number, mark FROM log ORDER BY number DESC LIMIT 1")
+    return row.fetchone() or (0, FIRST_MARK)
 
 
 def row_after(number: int, before: bytes, action: Action, details: Mapping[str, Any]) -> Row:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinlens.errors import GalleryError
+from twinlens.gallery.changes import item_checksum
 
 APPLICATION = 0x7717E45
 """Tells a gallery from any other SQLite file."""
@@ -70,7 +71,15 @@ CREATE TABLE successor_template (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+ALTER TABLE item ADD COLUMN checksum INTEGER;  -- of what is known of it, its identity's name, too
+UPDATE item SET checksum = item_checksum(
+    id, (SELECT name FROM identity WHERE identity.id = item.identity),
+    content, source, metadata, added
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """What leads from each version to the next; the first makes an empty file a gallery."""
 
 
@@ -93,18 +102,29 @@ def migrate(
     Raises:
         GalleryError: the file is of a newer version, or something else.
     """
+    version = version_of(connection, path, newest=len(migrations))
+    connection.create_function("item_checksum", -1, item_checksum, deterministic=True)
+    for number in range(version, len(migrations)):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {migrations[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+        )
+
+
+def version_of(connection: sqlite3.Connection, path: Path, *, newest: int = len(MIGRATIONS)) -> int:
+    """The version of a file.
+
+    Raises:
+        GalleryError: the file is of a newer version, or something else.
+    """
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION:
         raise GalleryError(
             f"{path} must be the store of a gallery. Got another SQLite file. Correct the path."
         )
-    if version > len(migrations):
+    if version > newest:
         raise GalleryError(
-            f"{path} must be of version {len(migrations)} or older. Got {version}: it was written "
+            f"{path} must be of version {newest} or older. Got {version}: it was written "
             "by a newer twinlens. Use that one."
         )
-    for number in range(version, len(migrations)):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {migrations[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-        )
+    return version

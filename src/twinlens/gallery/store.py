@@ -5,28 +5,31 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from twinlens.atomic import WriteError
 from twinlens.errors import GalleryError
-from twinlens.gallery import changes, log
-from twinlens.gallery.changes import VECTOR, template_label
+from twinlens.gallery import changes, integrity, log, reported
+from twinlens.gallery.changes import ITEMS, VECTOR, is_as_stored, template_label
 from twinlens.gallery.cipher import Cipher, require_key
 from twinlens.gallery.database import (
     WAIT_S,
     connect,
     empty_log,
     explained,
-    require_whole_log,
+    require_file,
     snapshot,
     transaction,
 )
 from twinlens.gallery.entries import Added, Entry, Item, Space, Vectors
-from twinlens.gallery.schema import make, migrate
+from twinlens.gallery.read_only import open_file
+from twinlens.gallery.reported import Reported
+from twinlens.gallery.schema import MIGRATIONS, make, migrate, version_of
 from twinlens.gallery.successor import Successor
 from twinlens.types import IntArray
 
@@ -59,28 +62,28 @@ class Store:
         path: of the file.
         wait_s: how long to wait for another writer.
         cipher: with its key, where its templates are encrypted.
+        accept_loss: go on where what was reported is missing.
 
     Raises:
-        GalleryError: it is missing, damaged, of another kind or version, or of another key.
+        GalleryError: it is missing, damaged, of another kind or version, or of another key; or what
+            was reported is missing.
     """
 
-    def __init__(self, path: Path, *, wait_s: float = WAIT_S, cipher: Cipher | None = None) -> None:
-        if not path.is_file():
-            raise GalleryError(
-                f"{path.parent} must be a gallery. Got no {path.name} in it. Correct the path, or "
-                "make one: twinlens gallery create."
-            )
-        if not path.stat().st_size:
-            raise GalleryError(
-                f"{path} must be the store of a gallery. Got an empty file. Restore it from a "
-                "copy, or import what was exported."
-            )
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wait_s: float = WAIT_S,
+        cipher: Cipher | None = None,
+        accept_loss: bool = False,
+    ) -> None:
+        require_file(path)
         self.path = path
-        self._db = connect(path, wait_s=wait_s)
+        last = reported.read(path)  # first, as another process may add to the store
+        self._db, self.read_only = open_file(path, wait_s=wait_s)
         try:
             with explained(path):
-                require_whole_log(self._db, path)
-                migrate(self._db, path)
+                self._bring_up(last, accept_loss=accept_loss)
                 self.space = self._space()
                 logs, check = self._db.execute(
                     "SELECT logs_searches, key_check FROM gallery"
@@ -92,6 +95,18 @@ class Store:
         self.logs_searches = bool(logs)
         self.cipher = cipher
         self.successor = Successor(self._db, cipher)
+
+    def _bring_up(self, last: Reported | None, *, accept_loss: bool) -> None:
+        """To the newest version, where it holds what was reported last or need not."""
+        version = version_of(self._db, self.path)
+        if last is not None and not reported.is_held(self._db, last):
+            if not accept_loss:
+                raise reported.loss(self._db, self.path, last, keep_wal=self.read_only is None)
+            self._require_writable()
+            reported.accept(self._db, self.path, last)
+        if version < len(MIGRATIONS):
+            self._require_writable()
+            migrate(self._db, self.path)
 
     @classmethod
     def create(
@@ -112,6 +127,7 @@ class Store:
                     ),
                 )
                 log.append(db, "create", {"model": space.fingerprint})
+            reported.write(path, Reported(*log.last(db)))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -126,11 +142,16 @@ class Store:
         """A block that reads what one moment holds.
 
         Raises:
-            GalleryError: it is of another model than when it was opened.
+            GalleryError: it is of another model than when it was opened, or was written to where
+                it is read without locks.
         """
-        with snapshot(self._db):
-            self._require_same_space()
-            yield
+        try:
+            with snapshot(self._db):
+                self._require_same_space()
+                yield
+        finally:  # before any other error: it may come of the change
+            if self.read_only is not None:
+                self.read_only.require_unchanged(self.path)
 
     @contextmanager
     def transaction(self, *, wait_s: float | None = None) -> Generator[None, None, None]:
@@ -140,11 +161,17 @@ class Store:
             wait_s: how long to wait for another one, if not as long as usual.
 
         Raises:
-            GalleryError: it is of another model than when it was opened.
+            GalleryError: it is of another model than when it was opened, or open to be read only.
         """
+        self._require_writable()
         with transaction(self._db, wait_s=wait_s):
             self._require_same_space()
+            before = log.last(self._db)
             yield
+            after = log.last(self._db)
+        if after != before:
+            with suppress(WriteError):  # what is stored is stored; the next mark says so, too
+                reported.write(self.path, Reported(*after))
 
     def head(self) -> Head:
         """The state of the items now."""
@@ -180,6 +207,7 @@ class Store:
 
         In the file itself, removed rows are overwritten when the log is moved into it.
         """
+        reported.erase(self.path)
         return empty_log(self._db, wait_s=wait_s)
 
     def record(self, action: log.Action, details: Mapping[str, Any]) -> None:
@@ -190,15 +218,35 @@ class Store:
         """Entries of the log in order: all, or as many of the newest."""
         return log.entries(self._db, newest=newest)
 
-    def items(self, ids: Sequence[int]) -> dict[int, Item]:
-        """Those of the items that are there, by number."""
+    def there(self, ids: Sequence[int]) -> set[int]:
+        """Which of these items are there."""
         rows = self._db.execute(
-            "SELECT item.id, name, content, source, metadata, added FROM item "
-            "LEFT JOIN identity ON identity.id = item.identity "
-            "WHERE item.id IN (SELECT value FROM json_each(?))",
-            (json.dumps(ids),),
+            "SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
         )
-        return {row[0]: _item(row) for row in rows}
+        return {item for (item,) in rows}
+
+    def items(self, ids: Sequence[int]) -> dict[int, Item]:
+        """Those of the items that are there, by number.
+
+        Raises:
+            GalleryError: what is known of one is not what was stored; names it.
+        """
+        rows = self._db.execute(
+            f"{ITEMS} WHERE item.id IN (SELECT value FROM json_each(?))", (json.dumps(ids),)
+        )
+        return {row[0]: self._item(row) for row in rows}
+
+    def _item(self, row: Sequence[Any]) -> Item:
+        item, name, content, source, metadata, added, _ = row
+        if not is_as_stored(row):
+            raise GalleryError(
+                f"The items in {self.path} must be as they were stored. Got another identity, "
+                f"content, source or metadata of item {item}. Remove it by its number (twinlens "
+                "gallery remove --id) and add it again, or restore the folder from a copy."
+            )
+        # most have none, and ten texts are read for each search
+        known = json.loads(metadata) if metadata != "{}" else {}
+        return Item(item, Entry(content, name, source, known), added)
 
     def ids(
         self, *, identity: str | None = None, where: Mapping[str, str] | None = None
@@ -290,24 +338,26 @@ class Store:
         return sum(number for _, number in rows), loose, tuple(rows)
 
     def problems(self) -> list[str]:
-        """What is wrong with the file: its pages, its references, the chain of its log."""
-        found = self._column("PRAGMA integrity_check(5)")
-        problems = [] if found == ["ok"] else [f"pages: {text}" for text in found]
-        for table, row, parent, _ in self._db.execute("PRAGMA foreign_key_check").fetchmany(5):
-            problems.append(f"row {row} of {table} points to nothing in {parent}")
-        (bare,) = self._db.execute(
-            "SELECT count(*) FROM item WHERE id NOT IN (SELECT item FROM template)"
-        ).fetchone()
-        if bare:
-            problems.append(f"{bare} items have no template")
-        broken = log.broken_at(self._db)
-        if broken is not None:
-            problems.append(f"entry {broken} of the log does not follow from the one before")
-        return problems
+        """What is wrong with the file: its pages, its rows, the chain of its log, its mark."""
+        found = integrity.problems(self._db)
+        if reported.is_damaged(self.path):
+            found.append(
+                f"{reported.file_of(self.path).name} is damaged, so it does not say what was "
+                "reported last; the next change writes it anew"
+            )
+        return found
 
     def _space(self) -> Space:
         row = self._db.execute("SELECT fingerprint, dim, similarity FROM gallery").fetchone()
         return Space(*row)
+
+    def _require_writable(self) -> None:
+        if self.read_only is not None:
+            raise GalleryError(
+                f"{self.path} must be writable to be changed. Got: {self.read_only.why}. Make it "
+                "writable, make room, or copy the folder; it is open to be read only, and nothing "
+                "was stored."
+            )
 
     def _require_same_space(self) -> None:
         now = self._space()
@@ -319,10 +369,3 @@ class Store:
 
     def _column(self, query: str, *values: str | int) -> list[Any]:
         return [value for (value,) in self._db.execute(query, values)]
-
-
-def _item(row: Sequence[Any]) -> Item:
-    item, name, content, source, metadata, added = row
-    # most have none, and ten texts are read for each search
-    known = json.loads(metadata) if metadata != "{}" else {}
-    return Item(item, Entry(content, name, source, known), added)

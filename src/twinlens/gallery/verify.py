@@ -70,7 +70,7 @@ def verify_removed(store: Store, item: int, folder: Path) -> list[str]:
     """
     change = store.removal_of(item)
     if change is None:
-        return [still_there(item) if store.items([item]) else never_was(item)]
+        return [still_there(item) if store.there([item]) else never_was(item)]
     left: list[str] = []
     on_disk = cache_file.load(folder / cache_file.NAME, store.space, store.cipher)
     if on_disk is not None and on_disk.head.change < change:
@@ -80,7 +80,13 @@ def verify_removed(store: Store, item: int, folder: Path) -> list[str]:
         "(unless another process writes it now); rebuild the index"
         for file in unfinished_files(folder / cache_file.NAME)
     ]
-    if not store.erase():
+    if store.read_only is not None:
+        left += [
+            f"{file.name} may hold it, and nothing can be written here"
+            for file in sorted(folder.glob(f"{store.path.name}-wal*"))
+            if file.stat().st_size
+        ]
+    elif not store.erase():
         left.append("another process still reads an older state; end it and verify again")
     return left
 

@@ -10,6 +10,7 @@ from twinlens.losses.infonce import InfoNCE
 from twinlens.losses.listwise import Listwise
 from twinlens.losses.multi_similarity import MultiSimilarity
 from twinlens.losses.proxy_anchor import ProxyAnchor
+from twinlens.losses.ranked_triplet import RankedTriplet
 from twinlens.losses.supcon import SupCon
 from twinlens.losses.template import Template
 from twinlens.losses.triplet import Triplet
@@ -27,6 +28,7 @@ __all__ = [
     "MultiSimilarity",
     "PairIndex",
     "ProxyAnchor",
+    "RankedTriplet",
     "SupCon",
     "Targets",
     "Template",

@@ -73,6 +73,8 @@ class Loss(nn.Module, ABC):
             usual one of what it consumes.
         usual_sampler: name of the sampler that it is trained with, on data of the kind that this
             draws from, unless another is named; None = the usual one of the data.
+        needs_order: whether it learns only from two pairs of one example, one of them better: given
+            pairs without any such two are refused.
         gradient_is_exact: whether the gradient is the derivative of the value; not so where
             weights are held still on purpose.
     """
@@ -82,6 +84,7 @@ class Loss(nn.Module, ABC):
     trains_comparator: ClassVar[bool] = True
     usual_miner: ClassVar[str | None] = None
     usual_sampler: ClassVar[str | None] = None
+    needs_order: ClassVar[bool] = False
     gradient_is_exact: ClassVar[bool] = True
 
     def __init__(self, dim: int, classes: int) -> None:

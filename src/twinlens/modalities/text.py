@@ -67,8 +67,10 @@ class Text(Modality):
         typos: float = 0.0,
     ) -> None:
         """Args:
-        level: of tokens: "bpe" are built from bytes, so that no script is unknown; "word" are
-            whole words, and all others are one unknown word.
+        level: of tokens: "bpe" are built from bytes, so that no script is unknown; "wordpiece"
+            are pieces of words, built from characters, and a word with a character that is rare in
+            the training texts is unknown; "word" are whole words, and all others are one unknown
+            word.
         vocabulary: tokens at most.
         lowercase: whether upper and lower case are one.
         tokenizer: "auto" is trained on the training texts; or the path of a tokeniser's JSON file
@@ -79,7 +81,7 @@ class Text(Modality):
         width: numbers of a token's vector.
         vectors: file of word vectors to begin with: text as GloVe or word2vec write it, or NPZ
             with words and vectors; "" begins at random. At level "word" its words are known too,
-            while there is room; at level "bpe" those tokens that begin a word take its vector.
+            while there is room; at the others, those tokens that begin a word take its vector.
         spelling: whether tokens that are spelt alike begin with vectors that are alike, in those
             numbers that `vectors` leaves free: singular and plural, and words with a typo.
         letters: numbers, beside those of tokens, for strings of letters: all of 3 to 5 in a row

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from twinlens.errors import ConfigError, DataError, TwinlensError, shortened
 
-Level = Literal["bpe", "word"]
+Level = Literal["bpe", "wordpiece", "word"]
 
 MOST_CHARACTERS = 1_000_000
 """Of a text; one above is refused."""
@@ -20,8 +20,12 @@ UNKNOWN = "[UNK]"
 
 _UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 """Scripts that put no spaces between words, as the names of their characters begin."""
+_UNSEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Categories of characters that show nothing, as the space of no width (U+200B)."""
 _START = "Ġ"
 """Marks a token of bytes before which there is a space."""
+_FURTHER = "##"
+"""Marks a piece that goes on with a word."""
 
 
 def clean(text: str) -> str:
@@ -31,7 +35,7 @@ def clean(text: str) -> str:
     'first line'
 
     Raises:
-        DataError: nothing is left, or it holds what is no text.
+        DataError: nothing that can be seen is left, or it holds what is no text.
     """
     if len(text) > MOST_CHARACTERS:
         raise DataError(
@@ -51,9 +55,14 @@ def clean(text: str) -> str:
             "Save it as UTF-8."
         ) from error
     found = " ".join(unicodedata.normalize("NFKC", text).split())
-    if not found:
+    if not any(map(_is_shown, found)):
         raise DataError(f"A text must not be empty. Got {shortened(text)!r}. Fill or remove it.")
     return found
+
+
+def _is_shown(character: str) -> bool:
+    """Whether something of it can be seen: no space, and nothing that only steers the others."""
+    return unicodedata.category(character) not in _UNSEEN
 
 
 def learn(
@@ -64,42 +73,49 @@ def learn(
     lowercase: bool,
     words: Sequence[str] = (),
 ) -> str:
-    """A tokeniser that is trained on texts, as JSON.
+    """A tokeniser that is trained on texts, as JSON. The same texts give the same one.
 
     Args:
         texts: cleaned.
-        level: "bpe" builds tokens from bytes, so that no text is unknown to it; "word" takes whole
-            words. (WordPiece, as the library trains it, gives another vocabulary at each run; one
-            that was trained elsewhere can be read.)
+        level: "bpe" builds tokens from bytes, so that no text is unknown to it; "wordpiece" builds
+            them from characters, so that a word with a rare one is unknown; "word" takes whole
+            words.
         vocabulary: tokens at most.
         lowercase: whether upper and lower case are one.
         words: further ones to know at level "word", while there is room.
 
     Source:
         Sennrich, Haddow, Birch. Neural machine translation of rare words with subword units. ACL
-        2016.
+        2016. Devlin, Chang, Lee, Toutanova. BERT. NAACL 2019 (pieces of words, the longest first).
     """
     library = _library()
     steps = [library.normalizers.NFKC()]
     if lowercase:
         steps.append(library.normalizers.Lowercase())
-    normaliser = library.normalizers.Sequence(steps)
-    if level == "word":
-        split = library.pre_tokenizers.Whitespace()
-        counts = Counter(
-            word
-            for text in texts
-            for word, _ in split.pre_tokenize_str(normaliser.normalize_str(text))
+    if level == "wordpiece":  # else a Chinese sentence would be one word
+        steps.append(
+            library.normalizers.BertNormalizer(
+                clean_text=False, handle_chinese_chars=True, strip_accents=False, lowercase=False
+            )
         )
-        ordered = sorted(counts, key=lambda word: (-counts[word], word))
-        known = list(dict.fromkeys([UNKNOWN, *ordered, *words]))[:vocabulary]
-        numbers = {word: number for number, word in enumerate(known)}
-        tokeniser = library.Tokenizer(library.models.WordLevel(numbers, unk_token=UNKNOWN))
-        tokeniser.normalizer, tokeniser.pre_tokenizer = normaliser, split
-        return tokeniser.to_str()
-    tokeniser = library.Tokenizer(library.models.BPE())
-    tokeniser.normalizer = normaliser
-    tokeniser.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    normaliser = library.normalizers.Sequence(steps)
+    if level == "bpe":
+        return _learn_bytes(texts, normaliser, vocabulary)
+    if level == "wordpiece":
+        return _learn_pieces(texts, normaliser, vocabulary)
+    split = library.pre_tokenizers.Whitespace()
+    ordered = _by_count(_word_counts(texts, normaliser, split))
+    known = list(dict.fromkeys([UNKNOWN, *ordered, *words]))[:vocabulary]
+    numbers = {word: number for number, word in enumerate(known)}
+    model = library.models.WordLevel(numbers, unk_token=UNKNOWN)
+    return _assembled(model, normaliser, split).to_str()
+
+
+def _learn_bytes(texts: Sequence[str], normaliser: Any, vocabulary: int) -> str:
+    """A tokeniser of bytes, and of what is most often in a row of them."""
+    library = _library()
+    split = library.pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokeniser = _assembled(library.models.BPE(), normaliser, split)
     trainer = library.trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=[UNKNOWN],
@@ -108,6 +124,56 @@ def learn(
     )
     tokeniser.train_from_iterator(texts, trainer)
     return tokeniser.to_str()
+
+
+def _learn_pieces(texts: Sequence[str], normaliser: Any, vocabulary: int) -> str:
+    """A tokeniser of characters, and of what is most often in a row of them within words.
+
+    The library numbers those characters that go on with a word in the order in which a hash table
+    has them, which is another at each run, and settles ties by these numbers. So they are given to
+    it beforehand, as special tokens; the model that is made of the vocabulary has none of those.
+    The most frequent characters, alone and going on, take half of the vocabulary at most.
+    """
+    library = _library()
+    split = library.pre_tokenizers.BertPreTokenizer()
+    counts = _word_counts(texts, normaliser, split)
+    letters: Counter[str] = Counter()
+    for word, count in counts.items():
+        for letter in word:
+            letters[letter] += count
+    alphabet = _by_count(letters)[: vocabulary // 4]
+    joined = {letter for word in counts if len(word) > 1 for letter in word}
+    trainer = library.trainers.WordPieceTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[UNKNOWN, *(_FURTHER + letter for letter in alphabet if letter in joined)],
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
+        continuing_subword_prefix=_FURTHER,
+        show_progress=False,
+    )
+    trained = _assembled(library.models.WordPiece(unk_token=UNKNOWN), normaliser, split)
+    trained.train_from_iterator(texts, trainer)
+    model = library.models.WordPiece(
+        trained.get_vocab(), unk_token=UNKNOWN, continuing_subword_prefix=_FURTHER
+    )
+    return _assembled(model, normaliser, split).to_str()
+
+
+def _assembled(model: Any, normaliser: Any, split: Any) -> Any:
+    tokeniser = _library().Tokenizer(model)
+    tokeniser.normalizer, tokeniser.pre_tokenizer = normaliser, split
+    return tokeniser
+
+
+def _word_counts(texts: Sequence[str], normaliser: Any, split: Any) -> Counter[str]:
+    return Counter(
+        word for text in texts for word, _ in split.pre_tokenize_str(normaliser.normalize_str(text))
+    )
+
+
+def _by_count(counts: Counter[str]) -> list[str]:
+    """The most frequent first, and those that are as frequent in the order of their characters."""
+    return sorted(counts, key=lambda key: (-counts[key], key))
 
 
 def read_document(path: Path) -> str:

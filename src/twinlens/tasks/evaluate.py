@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from twinlens.data.units import units_of
 from twinlens.errors import DataError, EvidenceError, nearest
 from twinlens.evaluation.drift import drift
 from twinlens.evaluation.group_errors import Column
+from twinlens.evaluation.ranking import are_lists
 from twinlens.evaluation.result import Drift, Evaluation
 from twinlens.evaluation.suite import Caps, evaluate_embeddings, evaluate_pairs
 from twinlens.evaluation.triplets import evaluate_triplets
@@ -63,7 +64,7 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Tested:
-    """Evaluate a model on unseen identities.
+    """Evaluate a model on unseen identities, or on pairs or triplets of unseen examples.
 
     What training or its validation saw is left out: files with the same bytes, and all examples
     of an identity of the same name or with such a file.
@@ -85,8 +86,9 @@ def evaluate(
     config = bundle.config
     data = as_dataset(data, config)
     seen = seen_examples(data, bundle, calibrated=True)
-    count = int(seen.sum())
+    count, shorter = int(seen.sum()), 0
     if count and not include_seen:
+        shorter = _shorter_lists(data, seen)
         data = data.subset(np.flatnonzero(~seen))
         if not len(data):
             raise EvidenceError(
@@ -104,11 +106,25 @@ def evaluate(
         normalised=bundle.normalised,
         seed=seed,
     )
+    if shorter:
+        limit = f"questions that are ranked without candidates that training saw: {shorter:,}"
+        figures = replace(figures, limits=(*figures.limits, limit))
     shift = None
     if new is not None:
         inputs = bundle.embed(read_inputs(new, modality=config.modality.name), progress=progress)
         shift = drift(embeddings, data.labels(), inputs, bundle.siamese, seed=seed)
     return Tested(figures, data, embeddings, count, include_seen, shift)
+
+
+def _shorter_lists(data: Dataset, seen: BoolArray) -> int:
+    """How many questions that were not seen have candidates that were. [n] whether seen."""
+    if data.pairs is None:
+        return 0
+    left, known = data.pairs.left, seen[data.pairs.right]
+    of_new = ~seen[left]
+    if not are_lists(left[of_new & ~known]):
+        return 0
+    return len(np.unique(left[of_new & known]))
 
 
 def column_of(data: Dataset, name: str) -> Column:

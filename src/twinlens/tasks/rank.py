@@ -17,7 +17,7 @@ from twinlens.bundle import Bundle, Input
 from twinlens.calibration import Question, not_calibrated
 from twinlens.data.cache import Progress
 from twinlens.data.problems import ProblemLog
-from twinlens.data.tables import Row, Table, read_table
+from twinlens.data.tables import TRUTHS, Row, Table, read_table, truth
 from twinlens.errors import DataError, shortened
 from twinlens.evaluation.ranking import RankingFigures, evaluate_ranking
 from twinlens.gallery import Item
@@ -26,7 +26,6 @@ from twinlens.types import Decision, FloatArray
 _COLUMNS = ("question", "candidate")
 _RIGHT = "right"
 _ADDED = ("rank", "score", "probability", "decision")
-_TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +263,8 @@ def _read(bundle: Bundle, path: Path) -> tuple[tuple[Row, ...], list[bool] | Non
         )
     right = [_checked(bundle, table, row, log) for row in table.rows]
     log.refuse(str(path))
+    _compare_labels(bundle, table, right, log)
+    log.refuse(str(path))
     return table.rows, right if _RIGHT in table.columns else None
 
 
@@ -279,9 +280,33 @@ def _checked(bundle: Bundle, table: Table, row: Row, log: ProblemLog) -> bool:
                 bundle.siamese.modality.canonical(given)
             except DataError as error:
                 log.error("unusable-value", where, f"{column}: {error}")
-    text = row.values.get(_RIGHT, "0").lower()
-    if _RIGHT in table.columns and text not in _TRUTH:
-        known = ", ".join(_TRUTH)
-        message = f"{_RIGHT} must be one of {known}. Got {shortened(text)!r}. Correct it."
+    if _RIGHT not in table.columns:
+        return False
+    text = row.values.get(_RIGHT, "")
+    right = truth(text)
+    if right is None:
+        message = f"{_RIGHT} must be one of {TRUTHS}. Got {shortened(text)!r}. Correct it."
         log.error("wrong-label", where, message)
-    return _TRUTH.get(text, False)
+    return bool(right)
+
+
+def _compare_labels(bundle: Bundle, table: Table, right: Sequence[bool], log: ProblemLog) -> None:
+    """Log every row that calls a candidate right which an earlier row calls wrong, or the reverse.
+
+    Args:
+        right: whether the candidate of each row is right.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    for number, row in enumerate(table.rows):
+        key = tuple(_ref(bundle, table.path, row, column) for column in _COLUMNS)
+        known = first.setdefault(key, number)
+        if right[known] != right[number]:
+            said = {True: "right", False: "not right"}
+            log.error(
+                "contradiction",
+                table.place(row),
+                f"the candidate {shortened(row.values[_COLUMNS[1]])!r} of the question "
+                f"{shortened(row.values[_COLUMNS[0]])!r} must have one label. Got "
+                f"{said[right[number]]}, but {said[right[known]]} in row "
+                f"{table.rows[known].number}. Correct or remove one.",
+            )

@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from twinlens.data.dataset import Dataset
 from twinlens.data.memory import by_size
 from twinlens.evaluation.one_shot import one_shot_accuracy
+from twinlens.evaluation.ranking import are_lists
 from twinlens.functional.metrics import roc_auc
 from twinlens.functional.ranking import rank_lists
 from twinlens.siamese import Siamese
@@ -18,8 +19,6 @@ from twinlens.types import BoolArray, FloatArray, IntArray, Pairs, Store, Triple
 
 MOST_EXAMPLES = 4000
 """Examples that a validation embeds at most."""
-LIST = 3
-"""Candidates of a question, on average, from which given pairs are validated as lists."""
 EPISODES = 400
 WAYS = 20
 
@@ -134,7 +133,7 @@ def validator_for(
 ) -> OneShot | PairFigure | TripletOrder | None:
     """The validator that fits the supervision, or None when the data cannot carry one.
 
-    Pairs that mostly share their left example, `LIST` to one, are lists of candidates.
+    Pairs that mostly share their left example are lists of candidates.
     """
     if store is None or not len(dataset):
         return None
@@ -144,8 +143,8 @@ def validator_for(
             return PairFigure(store, pairs, len(dataset), grade_order) if graded else None
         if not 0 < pairs.same.sum() < len(pairs):
             return None
-        lists = len(pairs) >= LIST * len(np.unique(pairs.left))
-        return PairFigure(store, pairs, len(dataset), list_order if lists else pair_ranking)
+        figure = list_order if are_lists(pairs.left) else pair_ranking
+        return PairFigure(store, pairs, len(dataset), figure)
     if dataset.triplets is not None:
         return TripletOrder(store, dataset.triplets, len(dataset)) if dataset.triplets else None
     if (dataset.claims() >= 0).any():

@@ -82,6 +82,17 @@ def test_listwise_draws_lists() -> None:
     assert settled("listwise", [(0, 1, True), (0, 4, False)]).sampler.name == "lists"
 
 
+def test_an_order_is_learned_from_lists_that_have_one() -> None:
+    config = settled("ranked_triplet", [(0, 1, True), (0, 4, False)])
+    assert (config.sampler.name, config.miner.name) == ("lists", "none")
+    for pairs in (
+        [(0, 1, True), (2, 4, False)],  # one candidate each
+        [(0, 1, True), (0, 4, True), (2, 5, False), (2, 6, False)],  # none is better
+    ):
+        with pytest.raises(ConfigError, match=r"a better and a worse candidate.*Got \d pairs"):
+            settled("ranked_triplet", pairs)
+
+
 def test_data_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match="must fit data"):
         ListSampler(labelled_dataset([2, 2]), 1, 0)
