@@ -25,6 +25,8 @@ QUORA, MRPC, STS = "quora_pairs_sample", "mrpc", "stsbenchmark"
 CLINC = "clinc150"
 WIKIQA, CQA = "wikiqa", "semeval_cqa_trainpart2"
 VECTORS = "glove_twitter_25d_12k"
+_LAST_PLACE = 10
+"""Of a list; what stands further down is told from nothing before it."""
 _TOP = 5.0
 """Of the scores of the STS Benchmark."""
 
@@ -60,6 +62,15 @@ class TextPairs:
         places = np.flatnonzero(which).tolist()
         left, right = (tuple(side[i] for i in places) for side in (self.left, self.right))
         return TextPairs(left, right, self.grade[which])
+
+    def placed(self) -> TextPairs:
+        """The same, each text on the right after a word of its own for its place in its list."""
+        listed: Counter[str] = Counter()
+        marked: list[str] = []
+        for left, right in zip(self.left, self.right, strict=True):
+            listed[left] += 1
+            marked.append(f"§{min(listed[left], _LAST_PLACE)} {right}")
+        return TextPairs(self.left, tuple(marked), self.grade)
 
     def apart_from(self, others: TextPairs) -> TextPairs:
         """The pairs of which neither text is among the others, in whatever case."""
