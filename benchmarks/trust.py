@@ -235,7 +235,8 @@ def answered(options: Options) -> Scored:
     """Questions of WikiQA with sentences, none of which was trained on."""
     train, test = (wikiqa(options.data, side) for side in ("train", "test"))
     config = answers.settings(options, 0)
-    bundle = trained_model("wikiqa-0", train.dataset("wikiqa"), config, options)
+    name = "wikiqa-sentence"
+    bundle = trained_model(f"{name}-0", train.dataset(name), config, options)
     return scored_pairs(bundle, test.apart_from(train))
 
 
