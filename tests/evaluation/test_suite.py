@@ -165,6 +165,10 @@ def test_pairs_that_do_not_touch_are_resampled_as_they_are() -> None:
     found = evaluate_pairs(scores, same, left, right)
     assert found.metrics["roc_auc"].value == pytest.approx(roc_auc_score(same, scores))
     assert found.metrics["roc_auc"].method == "component bootstrap"
+    accepted = scores >= np.sort(scores[same])[-100]  # half of 200
+    precision = found.metrics["precision_at_recall_0.5"]
+    assert precision.value == pytest.approx(same[accepted].mean())
+    assert precision.low < precision.value < precision.high
     assert (found.kind, found.examples, found.identities) == ("pairs", 800, None)
     assert found.absent["recall_at_1"].startswith("needs the identity")
     assert found.absent["tar_at_fmr_0.01"].startswith("needs at least 300 impostor pairs")
@@ -193,7 +197,7 @@ def test_pairs_around_shared_examples_are_less_certain_than_free_ones() -> None:
 def test_an_impostor_pair_counts_as_often_as_both_its_identities_are_drawn() -> None:
     left, right = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 2])
     compared = verification.Compared(np.zeros(4), left == right, left, right, 3, "identity", 2)
-    weights = verification._weigher(compared, np.arange(4))
+    weights = verification.weigher(compared, np.arange(4))
     assert weights(np.array([2.0, 3.0, 0.0])).tolist() == [2, 3, 6, 0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_auc_score, roc_curve
 
 from twinlens.errors import DataError, EvidenceError
 from twinlens.functional.metrics import (
@@ -91,6 +91,20 @@ def test_tar_is_the_best_of_all_thresholds_that_keep_the_bound(seed: int, fmr: f
     allowed = [t for t in [*scores, math.inf] if np.mean(scores[~same] >= t) <= fmr]
     assert rate == pytest.approx(max(np.mean(scores[same] >= t) for t in allowed))
     assert np.mean(scores[~same] >= threshold) <= fmr
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("recall", [0.5, 0.9, 1.0])
+def test_precision_is_that_of_the_highest_threshold_with_the_recall(
+    seed: int, recall: float
+) -> None:
+    scores, same = comparisons(seed)
+    weights = np.random.default_rng(seed).integers(1, 4, len(scores)).astype(float)
+    precision, recalls, _ = precision_recall_curve(same, scores, sample_weight=weights)
+    expected = precision[np.flatnonzero(recalls >= recall - 1e-9)[-1]]  # thresholds ascend
+    order = ScoreOrder.of(scores, same)
+    rates = order.weigh(weights[order.genuine_order], weights[order.impostor_order])
+    assert rates.precision_at_recall(recall) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -11,6 +11,7 @@ import typer
 
 from twinlens.bundle import Bundle
 from twinlens.calibration import Question
+from twinlens.cli.gallery_texts import warn_read_only
 from twinlens.cli.options import (
     AsJson,
     CostFalseMatch,
@@ -170,6 +171,7 @@ def _found(
         counting("indexing") as indexing,
         open_any(gallery, scorer=scorer, progress=indexing, cipher=cipher) as opened,
     ):
+        warn_read_only(gallery, opened)
         return rank_gallery(
             bundle,
             question,

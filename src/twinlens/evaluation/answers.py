@@ -8,6 +8,7 @@ import numpy as np
 
 from twinlens.calibration import Calibration
 from twinlens.evaluation.bootstrap import draws, interval
+from twinlens.evaluation.verification import weigher
 from twinlens.functional.probability import probability
 from twinlens.types import BoolArray, Compared, FloatArray, Interval
 
@@ -27,9 +28,9 @@ def answer_figures(
     """
     scale = calibration.scale(1)
     said = probability(scale.map.llr(compared.scores), calibration.prior) >= 0.5
-    members = compared.left
     plain = np.ones(len(compared))
-    weighed = [drawn[members] for drawn in draws(compared.units, rng)]
+    weights_of = weigher(compared, np.arange(len(compared)))
+    weighed = [weights_of(drawn) for drawn in draws(compared.units, rng)]
     found: dict[str, Interval] = {}
     for name, figure in (("accuracy", _accuracy), ("f1", _f1)):
         values = [figure(said, compared.same, weights) for weights in weighed if weights.any()]

@@ -121,6 +121,12 @@ def metric_title(name: str) -> tuple[str, str]:
             f"True accept rate at FMR {rate}",
             f"genuine pairs accepted while {rate} of others are",
         )
+    if found := re.fullmatch(r"precision_at_recall_([\d.e-]+)", name):
+        share = f"{100 * float(found[1]):g} %"
+        return (
+            f"Precision at recall {share}",
+            f"of what is accepted, how much is genuine where {share} of the genuine are",
+        )
     return _MEANING.get(name, (name, ""))
 
 

@@ -221,7 +221,8 @@ def _evaluation(
     seed: int,
 ) -> Evaluation:
     order = ScoreOrder.of(compared.scores, compared.same)
-    metrics, absent, band = verification_metrics(compared, order, np.random.default_rng([seed, 1]))
+    rng = np.random.default_rng([seed, 1])
+    metrics, absent, band = verification_metrics(compared, order, rng, given=kind == "pairs")
     false_matches, false_non_matches = extremes(order, compared.scores, *positions)
     return Evaluation(
         kind=kind,

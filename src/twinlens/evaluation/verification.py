@@ -13,6 +13,7 @@ from twinlens.functional.metrics import ErrorRates, ScoreOrder
 from twinlens.types import BoolArray, Compared, FloatArray, IntArray, Interval
 
 FALSE_MATCH_RATES = (0.01, 0.001)
+RECALLS = (0.5, 0.9)
 BINS = 60
 BAND_POINTS = 48
 CURVE_POINTS = 120
@@ -22,11 +23,18 @@ _MOST_DRAWS = 4 * RESAMPLES
 
 
 def verification_metrics(
-    compared: Compared, order: ScoreOrder, rng: np.random.Generator
+    compared: Compared, order: ScoreOrder, rng: np.random.Generator, *, given: bool = False
 ) -> tuple[dict[str, Interval], dict[str, str], Band]:
     """ROC-AUC, EER and TAR at each FMR that the evidence carries. -> (metrics, absent, band).
 
     The band is of the false non-match rate over the false match rate, from the same resamples.
+
+    Args:
+        compared: what was compared.
+        order: its scores, sorted.
+        rng: draws the units.
+        given: whether the pairs were given, not drawn here. Then the share of the same among them
+            means something, and precision at each recall is measured, too.
     """
     absent = {
         f"tar_at_fmr_{fmr:g}": reason
@@ -40,6 +48,10 @@ def verification_metrics(
     for fmr in FALSE_MATCH_RATES:
         if f"tar_at_fmr_{fmr:g}" not in absent:
             measures[f"tar_at_fmr_{fmr:g}"] = lambda rates, fmr=fmr: rates.tar_at_fmr(fmr)[0]
+    for recall in RECALLS if given else ():
+        measures[f"precision_at_recall_{recall:g}"] = lambda rates, recall=recall: (
+            rates.precision_at_recall(recall)
+        )
     fmrs = _band_rates(compared)
 
     def measured(rates: ErrorRates) -> FloatArray:
@@ -160,8 +172,8 @@ def _resampled(
     A draw without genuine or impostor comparisons says nothing and is made again, so with very few
     units there may be fewer.
     """
-    genuine = _weigher(compared, order.genuine_order)
-    impostor = _weigher(compared, order.impostor_order)
+    genuine = weigher(compared, order.genuine_order)
+    impostor = weigher(compared, order.impostor_order)
     rows: list[FloatArray] = []
     for drawn in draws(compared.units, rng, _MOST_DRAWS):
         rates = order.weigh(genuine(drawn), impostor(drawn))
@@ -172,7 +184,7 @@ def _resampled(
     return np.array(rows) if rows else np.zeros((0, len(measured(order.weigh()))))
 
 
-def _weigher(compared: Compared, chosen: IntArray) -> Callable[[FloatArray], FloatArray]:
+def weigher(compared: Compared, chosen: IntArray) -> Callable[[FloatArray], FloatArray]:
     """How often each chosen comparison counts, as a function of how often each unit is drawn."""
     left, right = compared.left[chosen], compared.right[chosen]
     alone, single = left == right, bool((left == right).all())

@@ -161,6 +161,18 @@ class ErrorRates:
         step = bisect_left(steps, True, key=lambda step: self.fmr(step) <= fmr)
         return 1.0 - self.fnmr(step), self.threshold(step)
 
+    def precision_at_recall(self, recall: float) -> float:
+        """Share of genuine among what is accepted, at the highest threshold with that recall.
+
+        Recall is the share of genuine comparisons that are accepted. Precision depends on how many
+        impostors there are to a genuine one, as the error rates do not.
+        """
+        most = 1 - recall + _ROUNDING  # false non-match rate
+        steps = range(len(self.order.thresholds) + 1)
+        step = bisect_left(steps, True, key=lambda step: self.fnmr(step) > most) - 1
+        found = (1 - self.fnmr(step)) * self.genuine[-1]
+        return float(found / (found + self.fmr(step) * self.impostor[-1]))
+
     def fnmr_at_fmrs(self, fmrs: FloatArray) -> FloatArray:
         """False non-match rate at each bound on the false match rate, as `tar_at_fmr`. [k] -> [k]
 
