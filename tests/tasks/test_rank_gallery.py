@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -249,6 +250,28 @@ def test_the_command(
     assert (code, capsys.readouterr().out.split(":")[0]) == (0, "answered")
     code = run("rank", models[0], "-q", QUESTION, "--gallery", folder, "--cost-false-match", 1e6)
     assert (code, capsys.readouterr().out.split(":")[0]) == (1, "no good answer")
+
+
+def test_the_command_says_that_a_gallery_cannot_be_written_to(
+    models: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("\n".join(TEXTS[:12]))
+    for name, options in (("quiet", ("--no-log-searches",)), ("logged", ())):
+        run("gallery", "create", tmp_path / name, models[1], *options)
+        run("gallery", "add", tmp_path / name, models[1], texts)
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    capsys.readouterr()
+    ask = ("rank", models[1], "-q", QUESTION, "--gallery")
+    assert run(*ask, tmp_path / "quiet") in (0, 1)
+    found = capsys.readouterr()
+    assert QUESTION in found.out
+    assert found.err.startswith(f"{tmp_path / 'quiet'}: read only, as ")
+    assert run(*ask, tmp_path / "logged") == 2
+    assert "must be logged" in capsys.readouterr().err
 
 
 def test_the_command_asks_an_encrypted_gallery_that_no_index_serves(
