@@ -26,7 +26,7 @@ CLINC = "clinc150"
 WIKIQA, CQA = "wikiqa", "semeval_cqa_trainpart2"
 VECTORS = "glove_twitter_25d_12k"
 _LAST_PLACE = 10
-"""Of a list; what stands further down is told from nothing before it."""
+"""Of a list; all that stand further down have this one."""
 _TOP = 5.0
 """Of the scores of the STS Benchmark."""
 
