@@ -73,7 +73,7 @@ def _counted(held: Mapping[str, Any]) -> str:
     return f"{found} of {held['identities']:,} identities" if held["identities"] else found
 
 
-def _units(data: Mapping[str, Any]) -> str:
+def units_of(data: Mapping[str, Any]) -> str:
     """Of what a calibration knows how many there are: identities, else examples."""
     if data["identities"]:
         return f"{data['identities']:,} identities"
@@ -103,7 +103,7 @@ def _undecidable(calibration: Calibration) -> list[str]:
         least = scale.points[-1].fmr
         limits += [
             f"Decisions that need a false match rate below {least:g}: that is the lowest promised, "
-            f"{_IMPOSTORS[kind]}. It rests on {_units(data)} of {data['name']}.",
+            f"{_IMPOSTORS[kind]}. It rests on {units_of(data)} of {data['name']}.",
             f"Search among many by that threshold: the rate is one of single comparisons, so that "
             f"among {math.ceil(1 / least):,} strangers about one is taken for the same.",
         ]
@@ -179,7 +179,7 @@ def _decisions(calibration: Calibration | None, evidence: Mapping[str, Any]) -> 
     if calibration is None:
         return f"A score orders comparisons and no more. {not_calibrated(evidence)}"
     head = [
-        f"Calibrated on {_units(calibration.data)} of "
+        f"Calibrated on {units_of(calibration.data)} of "
         f"{calibration.data['name']}, which training did not see. Probabilities take "
         f"{calibration.prior:g} of all comparisons for matches. The promises of one table hold "
         f"together at {calibration.confidence:g} confidence on as many new identities.",

@@ -33,6 +33,11 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return request.param
 
 
+def by_hand(folder: Path) -> sqlite3.Connection:
+    """A gallery's file, open past the gallery; each statement is stored at once."""
+    return sqlite3.connect(folder / NAME, isolation_level=None)
+
+
 def best(gallery: Gallery, number: int) -> int:
     return int(gallery.search(vectors([number]), 1)[0][0].item.entry.content)
 
@@ -63,18 +68,18 @@ def test_what_is_no_gallery_is_refused(content: bytes | None, tmp_path: Path) ->
 def test_another_sqlite_file_and_a_newer_version_are_refused(tmp_path: Path) -> None:
     filled(tmp_path / "g", 3).close()
     for pragma, word in (("user_version = 99", "newer"), ("application_id = 1", "another SQLite")):
-        with closing(sqlite3.connect(tmp_path / "g" / NAME)) as db:
+        with closing(by_hand(tmp_path / "g")) as db:
             db.execute(f"PRAGMA {pragma}")
         with pytest.raises(GalleryError, match=word):
             Gallery.open(tmp_path / "g")
-        with closing(sqlite3.connect(tmp_path / "g" / NAME)) as db:
+        with closing(by_hand(tmp_path / "g")) as db:
             db.execute("PRAGMA user_version = 1")
 
 
 def test_an_older_version_is_brought_up_step_by_step(tmp_path: Path) -> None:
     filled(tmp_path / "g", 3).close()
     steps = (*MIGRATIONS, "ALTER TABLE item ADD COLUMN note TEXT NOT NULL DEFAULT 'none';", "")
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         migrate(db, tmp_path, steps)
         migrate(db, tmp_path, steps)
         assert db.execute("PRAGMA user_version").fetchone() == (len(steps),)
@@ -187,7 +192,7 @@ def test_a_removal_beside_a_reader_says_that_traces_are_left(
 ) -> None:
     monkeypatch.setattr(store.Store.erase, "__kwdefaults__", {"wait_s": 0.0})
     with filled(tmp_path / "g", 60) as gallery:
-        with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as reader:
+        with closing(by_hand(tmp_path / "g")) as reader:
             reader.execute("BEGIN")
             reader.execute("SELECT count(*) FROM item").fetchone()
             assert not gallery.remove([1]).erased
@@ -236,7 +241,7 @@ def test_damaged_pages_are_noticed(tmp_path: Path) -> None:
 )
 def test_an_item_that_was_edited_is_noticed(tmp_path: Path, edit: str) -> None:
     filled(tmp_path / "g", 9).close()
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         db.execute(edit)
     with Gallery.open(tmp_path / "g") as gallery:
         assert "of item 4 is not what was stored" in gallery.verify().problems[0]
@@ -255,7 +260,7 @@ def test_a_filter_that_was_edited_is_noticed(tmp_path: Path) -> None:
     ):
         shutil.rmtree(tmp_path / "g", ignore_errors=True)
         filled(tmp_path / "g", 9).close()
-        with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+        with closing(by_hand(tmp_path / "g")) as db:
             db.execute(edit)
         with Gallery.open(tmp_path / "g") as gallery:
             assert gallery.verify().problems == (
@@ -265,7 +270,7 @@ def test_a_filter_that_was_edited_is_noticed(tmp_path: Path) -> None:
 
 def test_many_edited_items_are_counted(tmp_path: Path) -> None:
     filled(tmp_path / "g", 9).close()
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         db.execute("UPDATE item SET source = ''")
     with Gallery.open(tmp_path / "g") as gallery:
         problems = gallery.verify().problems
@@ -275,7 +280,7 @@ def test_many_edited_items_are_counted(tmp_path: Path) -> None:
 
 def test_the_checksums_of_an_older_version_are_made(tmp_path: Path) -> None:
     filled(tmp_path / "g", 9).close()
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         made = db.execute("SELECT id, checksum FROM item").fetchall()
         db.execute("UPDATE item SET identity = NULL WHERE id = 9")
         db.execute("ALTER TABLE item DROP COLUMN checksum")
@@ -283,13 +288,13 @@ def test_the_checksums_of_an_older_version_are_made(tmp_path: Path) -> None:
     with Gallery.open(tmp_path / "g") as gallery:
         assert gallery.verify().problems == ()
         assert gallery.items([9])[0].entry.identity is None
-    with closing(sqlite3.connect(tmp_path / "g" / NAME)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         assert db.execute("SELECT id, checksum FROM item").fetchall()[:8] == made[:8]
 
 
 def test_a_log_that_was_edited_is_noticed(tmp_path: Path) -> None:
     filled(tmp_path / "g", 5).close()
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             db.execute("DELETE FROM log WHERE number = 2")
         db.execute("DROP TRIGGER log_is_not_changed")
@@ -302,7 +307,7 @@ def test_a_log_that_was_edited_is_noticed(tmp_path: Path) -> None:
 
 def test_a_row_without_its_template_is_noticed(tmp_path: Path) -> None:
     filled(tmp_path / "g", 5).close()
-    with closing(sqlite3.connect(tmp_path / "g" / NAME, isolation_level=None)) as db:
+    with closing(by_hand(tmp_path / "g")) as db:
         db.execute("DELETE FROM template WHERE item = 2")
     with Gallery.open(tmp_path / "g") as gallery:
         assert "1 items have no template" in gallery.verify().problems

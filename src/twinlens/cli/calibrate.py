@@ -11,6 +11,7 @@ import typer
 
 from twinlens.bundle import Bundle
 from twinlens.calibration import Calibration, OperatingPoint, RejectionPoint, Scale
+from twinlens.card import units_of
 from twinlens.cli.options import AsJson, Model, Plugins, load_plugins
 from twinlens.cli.progress import counting
 from twinlens.config import CalibrationConfig
@@ -116,8 +117,7 @@ def calibrate_command(
 
 
 def _summary(found: Calibration, place: Path) -> str:
-    counted = "identities" if found.data["identities"] else "examples"
-    lines = [f"{place}: calibrated on {found.data[counted]:,} {counted}."]
+    lines = [f"{place}: calibrated on {units_of(found.data)}."]
     if found.normalisation is not None:
         lines.append(f"Scores are normalised: {found.normalisation}.")
     for scale in found.scales:

@@ -17,6 +17,7 @@ from twinlens.functional.overlap import (
     kernels,
     left_over,
     lengths,
+    of_shorter,
     runs,
     shared,
 )
@@ -108,7 +109,7 @@ class Matches(Comparator):
         return self._judged(of_like_size(self._features, a, b, self.steps))
 
     def _judged(self, features: Tensor) -> Tensor:
-        """[n, features] -> [n]."""
+        """[n, features] -> [n]. The bilinear form, which comes last, adds to what the head says."""
         if self.bilinear is None:
             return self.head(self._scaled(features)).squeeze(1)
         return self.head(self._scaled(features[:, :-1])).squeeze(1) + features[:, -1]
@@ -132,8 +133,11 @@ class Matches(Comparator):
             found += [(p - q).abs(), p * q]
         if self.bilinear is not None:
             p, q = common(left), common(right)
-            there, back = ((one @ self.bilinear * other).sum(1) for one, other in ((p, q), (q, p)))
-            found.append((there + longer * (back - there))[:, None])
+            there, back = (
+                (one @ self.bilinear * other).sum(1, keepdim=True)
+                for one, other in ((p, q), (q, p))
+            )
+            found.append(of_shorter(there, back, longer))
         return torch.cat(found, 1)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ def bags(a: Parts, b: Parts) -> Tensor:
 
 
 def common(parts: Parts) -> Tensor:
-    """The sum of the common parts, those that count little, for which rare ones are no more than 0.
+    """The sum of the common parts, those that count little; rare ones are left out.
 
     Divided by the root of their number and one more, as directions are about at right angles.
 
@@ -141,18 +141,26 @@ def _last(parts: Parts) -> Tensor:
     return parts.counts.shape[1] - 1 - parts.there.flip(1).int().argmax(1)
 
 
-def by_length(there: Tensor, back: Tensor, longer: Tensor) -> Tensor:
-    """What the shorter side found in the longer, and the longer in the shorter.
+def of_shorter(there: Tensor, back: Tensor, longer: Tensor) -> Tensor:
+    """What the shorter side found in the longer.
 
     Args:
         there, back: [n, features] what the left side found, and the right.
         longer: [n] how far the left side is the longer one, in (0, 1); one half of equal ones.
 
     Returns:
+        [n, features]; the same when left and right change places.
+    """
+    return there + longer[:, None] * (back - there)
+
+
+def by_length(there: Tensor, back: Tensor, longer: Tensor) -> Tensor:
+    """What the shorter side found in the longer, and the longer in the shorter; see `of_shorter`.
+
+    Returns:
         [n, 2 · features]; the same when left and right change places.
     """
-    share = longer[:, None]
-    return torch.cat([there + share * (back - there), back + share * (there - back)], 1)
+    return torch.cat([of_shorter(there, back, longer), of_shorter(back, there, longer)], 1)
 
 
 def lengths(a: Parts, b: Parts) -> Tensor:
