@@ -1,15 +1,18 @@
 """Changed copies of photos among each other and among strangers, by one threshold for all.
 
 500 photos (BSDS500) and 36 copies of each: twelve named changes at three strengths, as JPEG files.
-Every pair of pictures that come from one photo is true, every other pair false. The model is the
-one that comes with the package: it learned from generated pictures (scripts/train-copies-model)
-and saw no photo at all.
+Every pair of pictures that come from one photo is true, every other pair false. Copies are told as
+`twinlens dedupe` tells them: by the score of the model that comes with the package, or by a
+perceptual hash, at most 8 of 64 bits apart, whatever the score. The model learned from generated
+pictures (scripts/train-copies-model) and saw no photo at all; the distance was chosen on 211 other
+pictures (docs/benchmarks.md).
 
 * `recall_at_precision_99`: of all true pairs, at the lowest threshold at which 99 % of the pairs
-  over it are true; for the hashes likewise, in the same run, as anchors.
+  over it, or near by hash, are true; for the model alone and for hashes alone likewise, in the same
+  run, as anchors.
 * `recall_<change>`: of the pairs of a photo and its own copies by that change, at that threshold.
-* `images_per_second_ratio_to_phash`: files a second, decoding included, to embeddings over that to
-  perceptual hashes.
+* `images_per_second_ratio_to_phash`: files a second, decoding included, to embeddings and their
+  perceptual hashes over that to perceptual hashes alone.
 * `seconds_per_1000_at_N`, `peak_rss_mb_at_N`: a whole search for copies among N generated pictures,
   each run in a process of its own.
 
@@ -38,10 +41,12 @@ from benchmarks.pictures import write_pictures
 from benchmarks.record import Anchor, Metric, Options, Result
 from benchmarks.train_memory import peak_rss_mb
 from twinlens.bundle import Bundle
+from twinlens.duplicates.perceptual import Hashes, perceptual_hash
 from twinlens.duplicates.transforms import TRANSFORMS, altered
 from twinlens.modalities.decode import read_image
 from twinlens.self_supervised import COPIES_MODEL
-from twinlens.tasks.dedupe import find_duplicates
+from twinlens.tasks.dedupe import HASH_DISTANCE, find_duplicates
+from twinlens.tasks.readable import embed_readable
 from twinlens.types import FloatArray, IntArray
 
 STRENGTHS = {"mild": 0.33, "moderate": 0.66, "strong": 1.0}
@@ -52,12 +57,13 @@ TIMED = 2000
 ROUNDS = 3
 SIZES = (1_000, 10_000, 100_000)
 HASHES = ("phash", "dhash", "average_hash", "whash")
+OURS, ALONE = "model and hash", "the model alone"
 _BINS = 200_000
 _BLOCK = 1000
 _QUALITY = 92
 
-Read = Callable[[Sequence[Path]], FloatArray]
-"""Files -> vectors of length 1, whose inner product says how alike they are. [n, dim]."""
+Scores = Callable[[IntArray, IntArray], FloatArray]
+"""Positions of rows and of columns -> how alike they are, -1 to 1. [rows, columns]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +91,15 @@ def run(options: Options) -> Result:
         if options.wants("recall") or options.wants("speed"):
             photos = sorted(options.data.unpacked("images/bsds500_photos.zip").rglob("*.jpg"))
             collection = write_collection(photos[: QUICK_PHOTOS if options.quick else None], place)
-            readers: dict[str, Read] = {
-                "model": bundle.embed,
-                **{name: hasher(name) for name in HASHES},
-            }
             if options.wants("recall"):
-                found = {
-                    n: recalls(read(collection.paths), collection) for n, read in readers.items()
-                }
+                vectors, hashes = looked_at(bundle, collection.paths)
+                systems = {OURS: either(vectors, hashes), ALONE: inner(vectors)}
+                systems |= {name: inner(hashed(name, collection.paths)) for name in HASHES}
+                found = {name: recalls(scores, collection) for name, scores in systems.items()}
                 metrics += recall_metrics(found)
                 details["recalls"] = found
             if options.wants("speed"):
-                metrics += speed(readers, collection)
+                metrics += speed(bundle, collection)
         if options.wants("growth"):
             sizes = SIZES[:1] if options.quick else SIZES
             metrics += [one for size in sizes for one in growth(place / str(size), size)]
@@ -124,29 +127,55 @@ def write_collection(photos: Sequence[Path], place: Path) -> Collection:
     return Collection(tuple(paths), np.array(owner), tuple(made_by))
 
 
-def hasher(name: str) -> Read:
-    """One of ImageHash's hashes, its bits as signs: equal bits make the inner product larger."""
+def looked_at(bundle: Bundle, paths: Sequence[Path]) -> tuple[FloatArray, Hashes]:
+    """What a search for copies keeps of files, each read once: vectors of length 1, and hashes."""
+    texts: list[str] = []
+
+    def look(_: str, picture: object) -> None:
+        assert isinstance(picture, Image.Image)
+        texts.append(perceptual_hash(picture))
+
+    parts = list(embed_readable(bundle, [str(path) for path in paths], look=look))
+    return np.concatenate([part.vectors for part in parts]), Hashes(texts, HASH_DISTANCE)
+
+
+def hashed(name: str, paths: Sequence[Path]) -> FloatArray:
+    """By one of ImageHash's hashes, its bits as signs: equal bits make the inner product larger."""
     compute: Any = getattr(importlib.import_module("imagehash"), name)
-
-    def read(paths: Sequence[Path]) -> FloatArray:
-        bits = []
-        for path in paths:
-            with Image.open(path) as picture:
-                bits.append(compute(picture).hash.ravel())
-        signs = np.where(np.array(bits), 1.0, -1.0)
-        return (signs / np.sqrt(signs.shape[1])).astype(np.float32)
-
-    return read
+    bits = []
+    for path in paths:
+        with Image.open(path) as picture:
+            bits.append(compute(picture).hash.ravel())
+    signs = np.where(np.array(bits), 1.0, -1.0)
+    return (signs / np.sqrt(signs.shape[1])).astype(np.float32)
 
 
-def recalls(vectors: FloatArray, collection: Collection) -> dict[str, Any]:
+def inner(vectors: FloatArray) -> Scores:
+    """Of vectors of length 1. [n, dim]."""
+    return lambda rows, columns: vectors[rows] @ vectors[columns].T
+
+
+def either(vectors: FloatArray, hashes: Hashes) -> Scores:
+    """The inner product, or 1 where hashes are near: over any threshold, as dedupe has it."""
+
+    def scores(rows: IntArray, columns: IntArray) -> FloatArray:
+        near = hashes.close(rows, columns)
+        return np.where(near, np.float32(1), vectors[rows] @ vectors[columns].T)
+
+    return scores
+
+
+def recalls(scores_of: Scores, collection: Collection) -> dict[str, Any]:
     """Recall of all true pairs at the precision, and by change and strength of photo and copy."""
     true, false = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
     photo = collection.photo
-    for start in range(0, len(vectors), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(vectors)))
-        scores = vectors[rows] @ vectors[start:].T
-        later = np.arange(start, len(vectors))[None] > rows[:, None]  # each pair once
+    for start in range(0, len(photo), _BLOCK):
+        rows, columns = (
+            np.arange(start, min(start + _BLOCK, len(photo))),
+            np.arange(start, len(photo)),
+        )
+        scores = scores_of(rows, columns)
+        later = columns[None] > rows[:, None]  # each pair once
         same = photo[rows][:, None] == photo[None, start:]
         true += _counted(scores[later & same])
         false += _counted(scores[later & ~same])
@@ -162,25 +191,22 @@ def recalls(vectors: FloatArray, collection: Collection) -> dict[str, Any]:
         "threshold": threshold,
         "true_pairs": total,
         "false_pairs": int(false.sum()),
-        "by_change": by_change(vectors, collection, threshold),
+        "by_change": by_change(scores_of, collection, threshold),
     }
 
 
-def by_change(vectors: FloatArray, collection: Collection, threshold: float) -> dict[str, Any]:
+def by_change(scores_of: Scores, collection: Collection, threshold: float) -> dict[str, Any]:
     """Share of the copies by each change that their photo finds, by strength."""
-    originals = np.flatnonzero([how is None for how in collection.made_by])
-    score = (vectors * vectors[originals][collection.photo]).sum(axis=1)
-    found = score >= threshold
+    found: dict[tuple[str, str] | None, list[bool]] = {}
+    for original in [place for place, how in enumerate(collection.made_by) if how is None]:
+        copies = np.flatnonzero(collection.photo == collection.photo[original])
+        score = scores_of(np.array([original]), copies)[0]
+        for copy, hit in zip(copies, score >= threshold, strict=True):
+            found.setdefault(collection.made_by[copy], []).append(bool(hit))
     return {
-        change: {
-            strength: float(np.mean([
-                hit for hit, how in zip(found, collection.made_by, strict=True)
-                if how == (change, strength)
-            ]))
-            for strength in STRENGTHS
-        }
+        change: {strength: float(np.mean(found[change, strength])) for strength in STRENGTHS}
         for change in TRANSFORMS
-    }  # fmt: skip
+    }
 
 
 def _counted(scores: FloatArray) -> IntArray:
@@ -189,36 +215,39 @@ def _counted(scores: FloatArray) -> IntArray:
 
 
 def recall_metrics(found: dict[str, dict[str, Any]]) -> list[Metric]:
-    """The model's recalls, with those of the hashes as anchors."""
+    """The recalls of model and hash, with those of either alone as anchors."""
 
     def anchors(of: Callable[[dict[str, Any]], float]) -> tuple[Anchor, ...]:
-        return tuple(Anchor(of(found[name]), f"{name}, this run") for name in HASHES)
+        return tuple(Anchor(of(found[name]), f"{name}, this run") for name in (ALONE, *HASHES))
 
     def by(change: str) -> Callable[[dict[str, Any]], float]:
         return lambda one: float(np.mean(list(one["by_change"][change].values())))
 
     whole = Metric(
-        "recall_at_precision_99", found["model"]["recall"], "rate", goal=0.9, beyond=0.97,
+        "recall_at_precision_99", found[OURS]["recall"], "rate", goal=0.9, beyond=0.97,
         anchors=anchors(lambda one: one["recall"]),
     )  # fmt: skip
     changes = [
-        Metric(f"recall_{name}", by(name)(found["model"]), "rate", anchors=anchors(by(name)))
+        Metric(f"recall_{name}", by(name)(found[OURS]), "rate", anchors=anchors(by(name)))
         for name in TRANSFORMS
     ]
     return [whole, *changes]
 
 
-def speed(readers: dict[str, Read], collection: Collection) -> list[Metric]:
-    """Files a second of the model and of the first hash, in turns; the medians."""
+def speed(bundle: Bundle, collection: Collection) -> list[Metric]:
+    """Files a second to what is kept of them and to the first hash, in turns; the medians."""
     paths = collection.paths[:TIMED]
-    systems = ("model", HASHES[0])
-    rates: dict[str, list[float]] = {name: [] for name in systems}
+    systems: tuple[Callable[[], object], ...] = (
+        lambda: looked_at(bundle, paths),
+        lambda: hashed(HASHES[0], paths),
+    )
+    rates: tuple[list[float], ...] = ([], [])
     for _ in range(ROUNDS):
-        for name in systems:
+        for read, rate in zip(systems, rates, strict=True):
             started = time.perf_counter()
-            readers[name](paths)
-            rates[name].append(len(paths) / (time.perf_counter() - started))
-    ours, theirs = (float(np.median(rates[name])) for name in systems)
+            read()
+            rate.append(len(paths) / (time.perf_counter() - started))
+    ours, theirs = (float(np.median(rate)) for rate in rates)
     return [
         Metric("images_per_second", ours, "images/s"),
         Metric(

@@ -1,11 +1,11 @@
-"""Tiny drawings that tests train on, made on the spot."""
+"""Drawings and pictures that tests learn from and look through, made on the spot."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 
 def glyph(identity: int, example: int, side: int = 20) -> np.ndarray:
@@ -35,3 +35,16 @@ def write_glyphs(
             picture = Image.fromarray(glyph(identity, example))
             picture.save(folder / f"{example:02d}.png")
     return root
+
+
+def photo(seed: int) -> Image.Image:
+    """Coloured shapes before a wall of soft spots, with a fine grain. 120 × 90 pixels."""
+    rng = np.random.default_rng(seed)
+    spots = rng.integers(0, 255, 3) + rng.integers(-60, 60, (9, 12, 3))
+    page = Image.fromarray(np.clip(spots, 0, 255).astype(np.uint8)).resize((120, 90))
+    draw = ImageDraw.Draw(page)
+    for _ in range(6):
+        corners = np.sort(rng.integers(0, 120, (2, 2)), axis=0).ravel().tolist()
+        draw.rectangle(corners, fill=tuple(rng.integers(0, 255, 3).tolist()))
+    grain = np.asarray(page, np.int16) + rng.integers(-12, 12, (90, 120, 3))
+    return Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8))

@@ -35,7 +35,7 @@ def plan(folder: Path, tmp_path: Path) -> Path:
     rows = [(1, "keep", "a.png", "best"), (1, "move", "b/a.png", "exact"),
             (2, "keep", "d.png", "best"), (2, "move", "b/c.png", "near")]  # fmt: skip
     steps = [
-        Step(n, action, path, kind, "", "", 1, 1, 0.0, 3, content_hash(str(folder / path)))
+        Step(n, action, path, kind, "", "", "", 1, 1, 0.0, 3, content_hash(str(folder / path)))
         for n, action, path, kind in rows
     ]  # fmt: skip
     write_plan(tmp_path / "plan.csv", steps)
@@ -74,6 +74,19 @@ def test_a_person_may_change_the_plan(folder: Path, plan: Path, tmp_path: Path) 
     edited(plan, 1, action="keep")
     assert apply_plan(plan, folder, tmp_path / "moved") == 1
     assert files(tmp_path / "moved") == {"b/c.png": b"two"}
+
+
+def test_a_plan_of_before_is_carried_out(folder: Path, plan: Path, tmp_path: Path) -> None:
+    with plan.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with plan.open("w", newline="") as file:
+        old = [name for name in rows[0] if name != "told_by"]
+        assert len(old) == len(rows[0]) - 1
+        writer = csv.DictWriter(file, old, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    assert apply_plan(plan, folder, tmp_path / "moved") == 2
+    assert files(tmp_path / "moved") == {"b/a.png": b"one", "b/c.png": b"two"}
 
 
 class Interruption:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import ImageFilter
 
+from drawings import photo
 from twinlens.bundle import Bundle
 from twinlens.cli import main
 from twinlens.duplicates.transforms import altered
@@ -38,19 +39,6 @@ TINY = (
     "data.validation_share=0",
     "data.test_share=0.2",
 )
-
-
-def photo(seed: int) -> Image.Image:
-    """Coloured shapes before a wall of soft spots, with a fine grain. 120 × 90 pixels."""
-    rng = np.random.default_rng(seed)
-    spots = rng.integers(0, 255, 3) + rng.integers(-60, 60, (9, 12, 3))
-    page = Image.fromarray(np.clip(spots, 0, 255).astype(np.uint8)).resize((120, 90))
-    draw = ImageDraw.Draw(page)
-    for _ in range(6):
-        corners = np.sort(rng.integers(0, 120, (2, 2)), axis=0).ravel().tolist()
-        draw.rectangle(corners, fill=tuple(rng.integers(0, 255, 3).tolist()))
-    grain = np.asarray(page, np.int16) + rng.integers(-12, 12, (90, 120, 3))
-    return Image.fromarray(np.clip(grain, 0, 255).astype(np.uint8))
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,19 @@ from twinlens.bundle import Bundle
 from twinlens.cli.inputs import some_of
 from twinlens.cli.options import AsJson, Plugins, load_plugins
 from twinlens.cli.progress import TrainingProgress, counting
+from twinlens.duplicates.perceptual import BITS
 from twinlens.duplicates.plan import apply_plan, undo, write_plan
 from twinlens.errors import ConfigError
 from twinlens.plain import to_plain
 from twinlens.self_supervised import COPIES_MODEL, fit_copies, model_for
-from twinlens.tasks.dedupe import FPIR, NEIGHBOURS, Duplicates, check_request, find_duplicates
+from twinlens.tasks.dedupe import (
+    FPIR,
+    HASH_DISTANCE,
+    NEIGHBOURS,
+    Duplicates,
+    check_request,
+    find_duplicates,
+)
 from twinlens.tasks.dedupe_page import write_dedupe_page
 
 FELL_SHORT = 1
@@ -48,6 +56,14 @@ def dedupe_command(
     neighbours: Annotated[
         int, typer.Option(min=1, help="Candidates looked at for each picture.")
     ] = NEIGHBOURS,
+    hash_distance: Annotated[
+        int,
+        typer.Option(
+            min=-1,
+            max=BITS,
+            help="Bits of 64 in which perceptual hashes of copies may differ; -1 = not used.",
+        ),
+    ] = HASH_DISTANCE,
     apply: Annotated[
         Path | None, typer.Option(help="Carry out this plan: move its copies to --to.")
     ] = None,
@@ -91,6 +107,7 @@ def dedupe_command(
             threshold=threshold,
             fpir=fpir,
             neighbours=neighbours,
+            hash_distance=hash_distance,
             progress=progress,
         )
     write_plan(out, found.steps)
@@ -133,6 +150,8 @@ def _facts(found: Duplicates, out: Path) -> dict[str, Any]:
         "clusters": found.clusters,
         "moves": sum(step.action == "move" for step in found.steps),
         "rule": to_plain(found.rule),
+        "hash_distance": found.hash_distance,
+        "told_by_hash": found.told_by_hash,
         "problems": list(found.problems),
     }
 
@@ -142,7 +161,7 @@ def _summary(found: Duplicates, folder: Path, out: Path) -> str:
     lines = [
         f"{folder}: {found.files:,} pictures, {found.new:,} of them new; {found.clusters:,} "
         f"clusters, {facts['moves']:,} copies to move.",
-        f"Near copies: {found.rule.why}.",
+        f"Near copies: {found.why}.",
         f"Review {out}, then: twinlens dedupe {folder} --apply {out} --to FOLDER.",
     ]
     return "\n".join([*lines, *some_of("left out", found.problems)])

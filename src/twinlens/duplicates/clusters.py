@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from twinlens.types import FloatArray, Scorer
+from twinlens.types import BoolArray, FloatArray, Scorer
+
+Alike = Callable[[Sequence[int], Sequence[int]], BoolArray]
+"""Positions on the left and on the right -> whether each two are alike. [left, right]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,24 @@ class Cluster:
     links: tuple[Pair, ...]
 
 
-def complete_link(
-    pairs: Iterable[Pair], embeddings: FloatArray, scorer: Scorer, *, threshold: float
-) -> list[Cluster]:
+def scored_alike(embeddings: FloatArray, scorer: Scorer, *, threshold: float) -> Alike:
+    """Alike are those that score the threshold or more. [n, dim], of all positions."""
+
+    def alike(left: Sequence[int], right: Sequence[int]) -> BoolArray:
+        scores = scorer.score_matrix(embeddings[left], embeddings[right])
+        return scores.astype(np.float64) >= threshold  # else the threshold would be rounded
+
+    return alike
+
+
+def complete_link(pairs: Iterable[Pair], alike: Alike) -> list[Cluster]:
     """Join the most alike first, and two groups only if all pairs between them are alike.
 
-    Only pairs within groups that are about to be joined are scored, never all with all.
+    Only pairs within groups that are about to be joined are looked at, never all with all.
 
     Args:
-        pairs: candidates; those under the threshold are passed over.
-        embeddings: [n, dim], of all positions.
-        scorer: scores them.
-        threshold: least score of any two in a group.
+        pairs: some of those that are alike, each with its score.
+        alike: which of any others are.
 
     Returns:
         Groups of two and more, by their first member.
@@ -54,16 +63,13 @@ def complete_link(
     """
     group: dict[int, list[int]] = {}
     links: dict[int, list[Pair]] = {}
-    likely = [pair for pair in pairs if pair.score >= threshold]
-    for pair in sorted(likely, key=lambda p: (-p.score, p.left, p.right)):
+    for pair in sorted(pairs, key=lambda p: (-p.score, p.left, p.right)):
         left = group.setdefault(pair.left, [pair.left])
         right = group.setdefault(pair.right, [pair.right])
         if left is right:
             continue
-        if len(left) * len(right) > 1:
-            between = scorer.score_matrix(embeddings[left], embeddings[right])
-            if float(np.min(between)) < threshold:
-                continue
+        if len(left) * len(right) > 1 and not alike(left, right).all():
+            continue
         joined = [*links.pop(left[0], []), *links.pop(right[0], []), pair]
         left += right
         links[left[0]] = joined

@@ -36,6 +36,8 @@ class Step:
         kind: "best" of its cluster, "exact" copy of another file, or "near" copy.
         score: of the pair that brought it in; larger = more alike; "" for the best and exact.
         joined_by: the other file of that pair.
+        told_by: what says that the pair are copies: "content" of exact ones, the score of the
+            "model", or a perceptual "hash" where the score alone does not; "" for the best.
         width, height, sharpness, bytes: what the best was chosen by.
         content: hash of the file when it was looked at.
     """
@@ -46,6 +48,7 @@ class Step:
     kind: Literal["best", "exact", "near"]
     score: str
     joined_by: str
+    told_by: Literal["content", "model", "hash", ""]
     width: int
     height: int
     sharpness: float

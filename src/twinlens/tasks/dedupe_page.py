@@ -32,7 +32,7 @@ def write_dedupe_page(path: Path, found: Duplicates, folder: Path) -> None:
                 ("copies to move", f"{moves:,}"),
             ]
         ),
-        page.paragraph(f"Near copies: {found.rule.why}. Nothing has been moved."),
+        page.paragraph(f"Near copies: {found.why}. Nothing has been moved."),
     ]
     clusters = groupby(found.steps, key=lambda step: step.cluster)
     for number, steps in clusters:
@@ -45,8 +45,9 @@ def write_dedupe_page(path: Path, found: Duplicates, folder: Path) -> None:
 
 
 def _step(step: Step, folder: Path) -> str:
+    by = ", by its perceptual hash" if step.told_by == "hash" else ""
     why = {"best": "the best copy", "exact": f"the same bytes as {step.joined_by}"}.get(
-        step.kind, f"{step.score} like {step.joined_by}"
+        step.kind, f"{step.score} like {step.joined_by}{by}"
     )
     size = f"{step.width} × {step.height}, {step.bytes / 1000:,.0f} kB"
     return tile(str(folder / step.path), f"{step.action}: {step.path}", why, size)

@@ -15,7 +15,7 @@ from twinlens.bundle import Bundle, Input
 from twinlens.calibration import Question
 from twinlens.data.cache import Progress
 from twinlens.data.manifest import read_inputs
-from twinlens.duplicates.clusters import Pair, complete_link
+from twinlens.duplicates.clusters import Pair, complete_link, scored_alike
 from twinlens.errors import ConfigError, DataError
 from twinlens.types import Decision, FloatArray, IntArray
 
@@ -117,7 +117,7 @@ def mine(
     ]
     # what is decided depends on the score alone: the least that is the same is the threshold
     threshold = min((pair.score for pair in same), default=np.inf)
-    clusters = complete_link(same, embeddings, bundle.scorer, threshold=threshold)
+    clusters = complete_link(same, scored_alike(embeddings, bundle.scorer, threshold=threshold))
     group = {member: number for number, one in enumerate(clusters) for member in one.members}
     both = [group.get(a) if group.get(a) == group.get(b) else None
             for a, b in zip(left.tolist(), right.tolist(), strict=True)]  # fmt: skip
