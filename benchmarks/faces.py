@@ -21,10 +21,11 @@ import numpy as np
 
 from benchmarks.gradients import oriented_gradients
 from benchmarks.lfw import Lfw, read_lfw
+from benchmarks.normalised import normalised_by
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test, trained_model
 from twinlens.bundle import Bundle
-from twinlens.calibration.normalise import Normalised, draw_cohort
+from twinlens.calibration.normalise import Normalised
 from twinlens.config import Config, changed, load_config
 from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
@@ -101,19 +102,17 @@ def lfw_fold(lfw: Lfw, fold: int, options: Options) -> Figures:
     known, config = without_folds(lfw, [fold]), configuration(options)
 
     def test(bundle: Bundle) -> Figures:
-        cohort = known.subset(draw_cohort(known.owners(), np.random.default_rng(0)))
-        return fold_scores(bundle, lfw, fold, bundle.embed(cohort.refs()))
+        return fold_scores(bundle, lfw, fold, normalised_by(bundle, known, "s"))
 
     return train_and_test(f"faces-lfw-{fold}", known, config, test, options)
 
 
-def fold_scores(bundle: Bundle, lfw: Lfw, fold: int, cohort: FloatArray) -> Figures:
+def fold_scores(bundle: Bundle, lfw: Lfw, fold: int, normalised: Normalised) -> Figures:
     """Of each pair of the fold: its score, as it is and normalised, and whether it is the same."""
     chosen = lfw.fold == fold
     used, place = np.unique(np.stack([lfw.left[chosen], lfw.right[chosen]]), return_inverse=True)
     embeddings = bundle.embed(lfw.dataset.subset(used).refs())
     left, right = place.reshape(2, -1)
-    normalised = Normalised(bundle.siamese, "s", cohort)
     measured = normalised.measured(embeddings)
     found = {
         "scores": normalised.score(measured[left], measured[right]),

@@ -50,3 +50,20 @@ def test_blocks_are_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_embedding_that_does_not_fall_into_steps_is_refused() -> None:
     with pytest.raises(ConfigError, match="encoder.steps"):
         Aligned(10, steps=3)
+
+
+@pytest.mark.parametrize("cells", [1, 10_000])
+def test_a_set_with_itself_is_scored_as_with_another(
+    monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    """Each two once, with the gradient of both places."""
+    monkeypatch.setattr("twinlens.functional.late._MOST_CELLS", cells)
+    comparator = Aligned(12, steps=4)
+    rows = torch.rand(5, 12, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(5, 5, dtype=torch.float64)
+    found = [comparator.matrix(rows, other) for other in (rows, rows.clone())]
+    slopes = [torch.autograd.grad((one * weights).sum(), rows)[0] for one in found]
+    assert torch.allclose(*found)
+    assert torch.allclose(*slopes)
+    empty = rows[:0]
+    assert comparator.matrix(empty, empty).shape == (0, 0)

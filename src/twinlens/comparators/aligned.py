@@ -10,7 +10,7 @@ from torch import Tensor
 from twinlens.comparators.base import Comparator, require_parts
 from twinlens.functional.alignment import best_path
 from twinlens.functional.distance import l2_normalise
-from twinlens.functional.late import in_blocks
+from twinlens.functional.late import among_themselves, in_blocks
 from twinlens.registry import register
 
 
@@ -65,6 +65,8 @@ class Aligned(Comparator):
         return -(cost * real).sum(1) / self.steps
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
+        if a is b:
+            return among_themselves(self.paired, a, cells=self.steps**2)
         return in_blocks(self.paired, a, b, cells=self.steps**2)
 
     def _costs(self, a: Tensor, b: Tensor) -> Tensor:

@@ -212,3 +212,24 @@ def in_blocks(
         for part in a.split(rows)
     ]
     return torch.cat(blocks)
+
+
+def among_themselves(
+    paired: Callable[[Tensor, Tensor], Tensor], a: Tensor, *, cells: int
+) -> Tensor:
+    """Every score within one set, by a function that scores row by row: each two once.
+
+    Args:
+        paired: [n, dim], [n, dim] -> [n], the same from both sides.
+        a: [n, dim].
+        cells: as of `in_blocks`.
+
+    Returns:
+        [n, n], symmetric.
+    """
+    row, column = torch.triu_indices(len(a), len(a), device=a.device)
+    few = max(1, _MOST_CELLS // cells)
+    sides = zip(row.split(few), column.split(few), strict=True)
+    scores = torch.cat([a.new_zeros(0), *(paired(a[i], a[j]) for i, j in sides)])
+    upper = scores.new_zeros(len(a), len(a)).index_put((row, column), scores)
+    return upper.index_put((column, row), scores)
