@@ -1,11 +1,11 @@
 """Changed copies of photos among each other and among strangers, by one threshold for all.
 
 500 photos (BSDS500) and 36 copies of each: twelve named changes at three strengths, as JPEG files.
-Every pair of pictures that come from one photo is true, every other pair false. Copies are told as
-`twinlens dedupe` tells them: by the score of the model that comes with the package, or by a
-perceptual hash, at most 8 of 64 bits apart, whatever the score. The model learned from generated
-pictures (scripts/train-copies-model) and saw no photo at all; the distance was chosen on 211 other
-pictures (docs/benchmarks.md).
+Every pair of pictures that come from one photo is true, every other pair false. A pair is told by
+what `twinlens dedupe` goes by: the score of the model that comes with the package, or a perceptual
+hash, at most 8 of 64 bits apart, whatever the score. All pairs are looked at, without clusters. The
+model learned from generated pictures (scripts/train-copies-model) and saw no photo at all; the
+distance was chosen on 211 other pictures (docs/benchmarks.md).
 
 * `recall_at_precision_99`: of all true pairs, at the lowest threshold at which 99 % of the pairs
   over it, or near by hash, are true; for the model alone and for hashes alone likewise, in the same

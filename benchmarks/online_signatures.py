@@ -187,7 +187,7 @@ def metrics_of(found: Mapping[str, Sequence[Figures]]) -> list[Metric]:
             )
         )  # fmt: skip
         key = f"svc2004_task{task}_eer_not_relative"
-        made.append(over_seeds(key, [run["mean"] for run in runs], **rest))
+        made.append(over_seeds(key, [run["plain"]["mean"] for run in runs], **rest))
     if found.get("task2") and found.get("without_pressure"):
         gains = [
             without["relative"] - with_["relative"]

@@ -266,15 +266,16 @@ class Bundle:
 
         Args:
             item: a path, a picture or an array.
-            look: shown what was read before it is prepared, so that it is read once.
+            look: shown what was read before it is prepared, so that it is read once; may raise a
+                DataError.
 
         Raises:
             DataError: it cannot be read or prepared; names the file.
         """
         raw = self.raw(item)
-        if look is not None:
-            look(raw)
         try:
+            if look is not None:
+                look(raw)
             return self.siamese.modality.prepare(raw)
         except DataError as error:
             if not isinstance(item, (str, Path)):

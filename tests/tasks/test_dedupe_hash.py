@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -222,3 +223,14 @@ def test_the_command_says_what_was_told_by_hash(
         code, out = run("--hash-distance", wrong)
         assert code == 2
         assert "'--hash-distance'" in out
+
+
+def test_a_picture_that_cannot_be_hashed_is_named_and_the_rest_is_done(
+    folder: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((60, 80), np.nan, np.float32)).save(folder / "nan.tiff")
+    found = find_duplicates(folder, bundle, tmp_path / "memory", threshold=NEVER)
+    assert len(found.problems) == 1
+    assert "nan.tiff" in found.problems[0]
+    assert "finite" in found.problems[0]
+    assert "small 4.png" in told(found)

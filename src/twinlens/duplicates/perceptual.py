@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dct
 
+from twinlens.modalities.decode import to_grey
 from twinlens.types import BoolArray, IntArray
 
 BITS = 64
@@ -35,8 +36,15 @@ def perceptual_hash(picture: Image.Image) -> str:
     Copies that were scaled, compressed, recoloured, lit or blurred differ in few of 64 bits; cut,
     turned and mirrored ones mostly in as many as strangers do, about half.
 
+    Args:
+        picture: of any mode; as it is seen, so transparency is laid on white.
+
     Returns:
-        "" for a flat picture, of which the bits would tell nothing.
+        "" where the bits would tell nothing: of a flat picture, and of one that lacks half of the
+        waves, as stripes and gradients do.
+
+    Raises:
+        DataError: it has values that are not finite.
 
     Source:
         Zauner 2010, the hash by DCT, as ImageHash computes it: the grey picture, 32 × 32; its
@@ -44,11 +52,13 @@ def perceptual_hash(picture: Image.Image) -> str:
         median.
     """
     size = (_SIDE, _SIDE)
-    small = picture.convert("L").resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+    small = to_grey(picture).resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
     grey = np.asarray(small, np.float64)  # [32, 32]
     if grey.std() < _FLAT:
         return ""
     low = (_WAVES @ grey @ _WAVES.T).round(6)  # a wave that is not there is 0, not a little
+    if np.count_nonzero(low) <= BITS // 2:
+        return ""
     return np.packbits(low > np.median(low)).tobytes().hex()  # [8, 8] -> 16 digits
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from twinlens.modalities.decode import to_grey
+
 _SIDE = 256
 
 
@@ -38,6 +40,6 @@ def quality_of(picture: Image.Image, size: int) -> Quality:
 
 def _sharpness(picture: Image.Image) -> float:
     """Of the grey picture brought to one size, so that copies of other sizes compare."""
-    grey = np.asarray(picture.convert("L").resize((_SIDE, _SIDE)), np.float64)  # [side, side]
+    grey = np.asarray(to_grey(picture).resize((_SIDE, _SIDE)), np.float64)  # [side, side]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return round(float(np.square(around - 4 * grey[1:-1, 1:-1]).mean()), 3)

@@ -176,6 +176,15 @@ def _bomb(path: Path) -> str:
     )
 
 
+def to_grey(picture: Image.Image) -> Image.Image:
+    """A picture of any mode as `to_array` sees it in one channel, at its own size. Mode L.
+
+    Raises:
+        DataError: it has values that are not finite.
+    """
+    return picture if picture.mode == "L" else _flatten(picture).convert("L")
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     """The picture without transparency and with 8 bits a channel: mode L or RGB, or 1 or CMYK."""
     if image.mode in _HIGH_RANGE:
@@ -184,7 +193,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB") if image.mode not in ("1", "L") else image
+    return image if image.mode in ("1", "L", "RGB") else image.convert("RGB")
 
 
 def _to_bytes(values: npt.NDArray[np.generic]) -> Pixels:

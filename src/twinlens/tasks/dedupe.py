@@ -22,6 +22,7 @@ from twinlens.duplicates.plan import Step
 from twinlens.duplicates.quality import quality_of
 from twinlens.errors import ConfigError, DataError, EvidenceError, GalleryError
 from twinlens.gallery import AnyGallery, Entry, open_any
+from twinlens.modalities.decode import to_grey
 from twinlens.tasks.dedupe_steps import steps_of, texts_of
 from twinlens.tasks.gallery import create_gallery
 from twinlens.tasks.readable import embed_readable
@@ -238,7 +239,7 @@ def _take_up(
 
     def look(ref: str, picture: object) -> None:
         assert isinstance(picture, Image)  # `read_inputs` has named pictures only
-        grey = picture.convert("L")  # both look at it: once is enough
+        grey = to_grey(picture)  # both look at it: once is enough
         quality = quality_of(grey, Path(ref).stat().st_size)
         looked[ref] = {**texts_of(quality), _HASH: perceptual_hash(grey)}
 
