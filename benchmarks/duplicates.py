@@ -170,13 +170,11 @@ def recalls(scores_of: Scores, collection: Collection) -> dict[str, Any]:
     true, false = np.zeros(_BINS, np.int64), np.zeros(_BINS, np.int64)
     photo = collection.photo
     for start in range(0, len(photo), _BLOCK):
-        rows, columns = (
-            np.arange(start, min(start + _BLOCK, len(photo))),
-            np.arange(start, len(photo)),
-        )
+        columns = np.arange(start, len(photo))
+        rows = columns[:_BLOCK]
         scores = scores_of(rows, columns)
         later = columns[None] > rows[:, None]  # each pair once
-        same = photo[rows][:, None] == photo[None, start:]
+        same = photo[rows][:, None] == photo[columns][None]
         true += _counted(scores[later & same])
         false += _counted(scores[later & ~same])
     over_true, over_false = true[::-1].cumsum()[::-1], false[::-1].cumsum()[::-1]

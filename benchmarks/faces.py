@@ -21,7 +21,6 @@ import numpy as np
 
 from benchmarks.gradients import oriented_gradients
 from benchmarks.lfw import Lfw, read_lfw
-from benchmarks.normalised import normalised_by
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test, trained_model
 from twinlens.bundle import Bundle
@@ -31,6 +30,7 @@ from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
 from twinlens.functional.metrics import equal_error_rate
 from twinlens.modalities.decode import read_image, to_array
+from twinlens.tasks.calibrate import cohort_of
 from twinlens.types import BoolArray, FloatArray, IntArray
 
 LFW = "images/lfw_faces_dev.zip"
@@ -102,7 +102,8 @@ def lfw_fold(lfw: Lfw, fold: int, options: Options) -> Figures:
     known, config = without_folds(lfw, [fold]), configuration(options)
 
     def test(bundle: Bundle) -> Figures:
-        return fold_scores(bundle, lfw, fold, normalised_by(bundle, known, "s"))
+        normalised = Normalised(bundle.siamese, "s", cohort_of(bundle, known).embeddings)
+        return fold_scores(bundle, lfw, fold, normalised)
 
     return train_and_test(f"faces-lfw-{fold}", known, config, test, options)
 

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.normalised import normalised_by
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
-from twinlens.calibration import Combine, combined
+from twinlens.calibration import Combine, Normalised, combined
 from twinlens.config import Config, load_config
 from twinlens.data.dataset import Dataset
 from twinlens.data.manifest import read_dataset
 from twinlens.functional.metrics import equal_error_rate
+from twinlens.tasks.calibrate import cohort_of
 from twinlens.types import BoolArray, Example, FloatArray, Scorer
 
 FOLDS = 4
@@ -114,7 +114,7 @@ def _fold(
     def test(bundle: Bundle) -> Figures:
         refs = unseen.refs(bundle.config.modality.name)
         embeddings = bundle.embed(refs)
-        normalised = normalised_by(bundle, known, "s")
+        normalised = Normalised(bundle.siamese, "s", cohort_of(bundle, known).embeddings)
         found = {
             **errors(normalised.measured(embeddings), unseen, normalised),
             "plain": errors(embeddings, unseen, bundle.siamese),

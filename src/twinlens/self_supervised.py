@@ -15,6 +15,7 @@ from twinlens.bundle import Bundle
 from twinlens.config import load_config
 from twinlens.data.cache import Progress
 from twinlens.data.manifest import read_dataset, read_inputs
+from twinlens.duplicates.perceptual import coarse_hash
 from twinlens.duplicates.transforms import TRANSFORMS, altered
 from twinlens.errors import DataError
 from twinlens.fit import fit
@@ -149,16 +150,6 @@ def write_copies(
             "--threshold."
         )
     return len(hashes)
-
-
-def coarse_hash(picture: Image.Image) -> np.ndarray:
-    """Whether each of 8 × 8 parts is brighter than the one beside it. [64] bool.
-
-    Source:
-        Krawetz. Kind of like that. The Hacker Factor Blog, 2013 (dHash).
-    """
-    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    return (np.diff(grey, axis=1) > 0).ravel()  # [8, 8] -> [64]
 
 
 def _is_alike(found: np.ndarray, others: list[np.ndarray]) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from twinlens.duplicates.generated import generated, write_generated
-from twinlens.self_supervised import coarse_hash
+from twinlens.duplicates.perceptual import coarse_hash
 
 
 def test_pictures_differ_and_come_again(tmp_path: Path) -> None:

@@ -126,6 +126,12 @@ def test_it_sees_what_is_shown() -> None:
         pixels[:, part, 3] = 0
         shown.append(perceptual_hash(Image.fromarray(pixels)))
     assert apart(*shown) > DISTANCE
+    half = grey.copy()
+    half[:, 40:] = 0
+    clear = Image.fromarray(half)
+    clear.info["transparency"] = 0  # one level of grey, as a PNG may have it
+    assert perceptual_hash(clear) == perceptual_hash(Image.fromarray(np.where(half, half, 255)))
+    assert perceptual_hash(clear) != perceptual_hash(Image.fromarray(half))
     with pytest.raises(DataError, match="finite"):
         perceptual_hash(Image.fromarray(np.full((40, 40), np.nan, np.float32)))
 

@@ -62,6 +62,18 @@ def perceptual_hash(picture: Image.Image) -> str:
     return np.packbits(low > np.median(low)).tobytes().hex()  # [8, 8] -> 16 digits
 
 
+def coarse_hash(picture: Image.Image) -> BoolArray:
+    """Whether each of 8 × 8 parts is brighter than the one beside it. [64] bool.
+
+    What a model knows the pictures by that it was trained on, so it stays as it is.
+
+    Source:
+        Krawetz. Kind of like that. The Hacker Factor Blog, 2013 (dHash).
+    """
+    grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
+    return (np.diff(grey, axis=1) > 0).ravel()  # [8, 8] -> [64]
+
+
 class Hashes:
     """The hashes of pictures, by position, and from how few differing bits on they are copies.
 

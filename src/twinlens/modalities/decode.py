@@ -110,7 +110,7 @@ def to_array(
     image = picture if isinstance(picture, Image.Image) else _from_array(picture)
     if not image.width or not image.height:
         raise DataError("A picture must have pixels. Got a side of 0. Remove it.")
-    image = _flatten(image).convert("L" if channels == 1 else "RGB")
+    image = to_grey(image) if channels == 1 else _flatten(image).convert("RGB")
     if crop == "ink":
         image = crop_ink(image).convert(image.mode)
     elif crop == "page":
@@ -182,7 +182,7 @@ def to_grey(picture: Image.Image) -> Image.Image:
     Raises:
         DataError: it has values that are not finite.
     """
-    return picture if picture.mode == "L" else _flatten(picture).convert("L")
+    return _flatten(picture).convert("L")
 
 
 def _flatten(image: Image.Image) -> Image.Image:

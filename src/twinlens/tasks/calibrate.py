@@ -159,12 +159,14 @@ def calibration_of(
     )
 
 
-def cohort_of(bundle: Bundle, data: Path | str, *, progress: Progress | None = None) -> Cohort:
+def cohort_of(
+    bundle: Bundle, data: Path | str | Dataset, *, progress: Progress | None = None
+) -> Cohort:
     """A cohort from examples of one's own: a bounded random sample of as many identities as it has.
 
     Args:
         bundle: the model.
-        data: folder, CSV or JSONL.
+        data: folder, CSV or JSONL; or a data set that has been read.
         progress: told of (inputs embedded, inputs).
 
     Raises:
