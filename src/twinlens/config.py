@@ -76,9 +76,9 @@ class TrainConfig:
         weight_decay: decoupled, on matrices and kernels only (AdamW).
         ema: decay of the exponential moving average of the weights that is saved; 0 = off.
         device: where it is trained; "auto" = "cuda" where PyTorch finds a GPU, else "cpu". Inputs
-            are changed at random (augmentation) on the processor either way, so both see the same.
-            On a GPU sums may come in another order, and convolutions may round to TF32: two
-            trainings are alike, not equal bit by bit.
+            are changed at random (augmentation) there, too, and a GPU draws other numbers than a
+            processor. Its sums may come in another order, and convolutions may round to TF32: two
+            trainings on it are alike, not equal bit by bit.
         precision: "auto" measures bf16 autocast against float32 and takes the faster.
         validate_every: steps between validations (each also saves a checkpoint).
         patience: validations without improvement before stopping; 0 = never stop early.

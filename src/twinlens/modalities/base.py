@@ -174,7 +174,8 @@ class Modality(ABC):
         """Label-preserving random change of a normalised batch.
 
         Shapes stay, padding stays 0, the input is not written to, and all randomness comes from
-        the generator.
+        the generator. It is where the values are (a training on a GPU augments there), and so is
+        what `torch.rand`, `torch.zeros` and the like make while this runs.
         """
         return values
 

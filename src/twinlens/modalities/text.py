@@ -246,7 +246,7 @@ class Text(Modality):
         count, _, length = values.shape
         real = values > 0
         if self.typos:
-            alike = self._neighbours()[values.long()]
+            alike = self._neighbours().to(values.device)[values.long()]
             pick = (drawn(*values.shape) * alike.shape[-1]).long()
             other = alike.gather(-1, pick[..., None]).squeeze(-1).to(values.dtype)
             values = torch.where((drawn(*values.shape) < self.typos) & real, other, values)

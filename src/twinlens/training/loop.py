@@ -99,6 +99,7 @@ class Trainer:
         self.state = TrainingState(data=data, start=start)
         self.history = History(self.log)
         self.generator = torch.Generator()
+        self.changes = torch.Generator(self.device)
         self._group = StepGroup()
         self._warned: set[str] = set()
 
@@ -175,11 +176,12 @@ class Trainer:
         """Decoded, derived and augmented tensors of a draw."""
         self._seed(step)
         values, mask = self.siamese.tensors(self.store.gather(draw.examples))
+        values, mask = values.to(self.device), None if mask is None else mask.to(self.device)
         modality = self.siamese.modality
-        if draw.variants.any():
-            values = modality.vary(values, torch.from_numpy(draw.variants))
-        values = modality.augment(values, mask, self.generator)
-        return values.to(self.device), None if mask is None else mask.to(self.device)
+        with self.device:  # what a modality draws or lays out is made there, too
+            if draw.variants.any():
+                values = modality.vary(values, self._there(draw.variants))
+            return modality.augment(values, mask, self.changes), mask
 
     def _step(self, values: Tensor, mask: Tensor | None, draw: Draw, step: int) -> LossValue:
         """Forward, loss, backward, update."""
@@ -260,6 +262,7 @@ class Trainer:
         """Make all randomness of a step a function of (seed, step)."""
         words = np.random.SeedSequence([self.config.seed, step]).generate_state(2)
         self.generator.manual_seed(int(words[0]))
+        self.changes.manual_seed(int(words[0]))
         torch.manual_seed(int(words[1]))  # dropout
 
     def _progress(self) -> float:
