@@ -132,8 +132,26 @@ def test_a_comparator_of_parts_needs_an_encoder_that_gives_them(comparator: str)
     with pytest.raises(ConfigError) as caught:
         build_siamese(load_config(None, [*vectors, f"comparator={comparator}"]))
     assert str(caught.value) == (
-        "encoder.name must be one that gives parts (convseries, stepwise, weighed) where "
-        f"comparator.name is {comparator}. Got recurrent. Change one of both."
+        "encoder.name must be one that gives parts (convcolumns, convseries, stepwise, weighed) "
+        f"where comparator.name is {comparator}. Got recurrent. Change one of both."
     )
     able = ["modality=strokes", "encoder=convseries", f"comparator={comparator}"]
     assert build_siamese(load_config(None, able)).dim == 32 * 16
+
+
+@pytest.mark.parametrize(
+    ("comparator", "needed"),
+    [
+        (["comparator=aligned", "comparator.steps=48"], 48),
+        (["comparator=aligned", "comparator.steps=50"], 48),
+        (["comparator=cosine"], 48),
+    ],
+)
+def test_what_is_told_beside_parts_needs_a_comparator_that_knows(
+    comparator: list[str], needed: int
+) -> None:
+    beside = ["encoder=convcolumns", "encoder.described=strokes", "encoder.directions=48"]
+    with pytest.raises(ConfigError, match=f"comparator.beside must be {needed}"):
+        build_siamese(load_config(None, [*beside, *comparator]))
+    able = ["comparator=aligned", "comparator.steps=48", "comparator.beside=48"]
+    assert build_siamese(load_config(None, [*beside, *able])).dim == 48 * 24 + 48

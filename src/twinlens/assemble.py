@@ -32,11 +32,7 @@ def build_siamese(config: Config) -> Siamese:
     _require_parts(config)
     encoder = _encoder(config, modality)
     comparator = build("comparator", config.comparator, encoder.dim)
-    if encoder.by_cosine and not isinstance(comparator, Cosine):
-        raise ConfigError(
-            "comparator.name must be cosine where encoder.described is set. "
-            f"Got {config.comparator.name}. Change one of both."
-        )
+    _require_cosine(encoder, comparator, config)
     return Siamese(encoder, comparator, modality).eval()
 
 
@@ -53,6 +49,25 @@ def _require_parts(config: Config) -> None:
         raise ConfigError(
             f"encoder.name must be one that gives parts ({', '.join(able)}) where comparator.name "
             f"is {config.comparator.name}. Got {config.encoder.name}. Change one of both."
+        )
+
+
+def _require_cosine(encoder: Encoder, comparator: Comparator, config: Config) -> None:
+    """Check that what formulas tell is compared by its cosine, and nothing else is.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if encoder.gives_parts:
+        if comparator.beside != encoder.beside:
+            raise ConfigError(
+                f"comparator.beside must be {encoder.beside}, the numbers beside the parts of an "
+                f"embedding. Got {comparator.beside} of {config.comparator.name}. Set it so."
+            )
+    elif encoder.beside and not isinstance(comparator, Cosine):
+        raise ConfigError(
+            "comparator.name must be cosine where encoder.described is set. "
+            f"Got {config.comparator.name}. Change one of both."
         )
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -67,3 +67,26 @@ def test_a_set_with_itself_is_scored_as_with_another(
     assert torch.allclose(*slopes)
     empty = rows[:0]
     assert comparator.matrix(empty, empty).shape == (0, 0)
+
+
+def test_what_is_beside_the_row_is_a_cost_of_its_own() -> None:
+    plain, both = Aligned(8, steps=4), Aligned(11, steps=4, beside=3, beside_weight=0.5)
+    a, b = torch.randn(5, 11), torch.randn(5, 11)
+    rows = plain.paired(plain.project(a[:, :8]), plain.project(b[:, :8]))
+    cosine = torch.cosine_similarity(a[:, 8:], b[:, 8:])
+    one, other = both.project(a), both.project(b)
+    torch.testing.assert_close(both.paired(one, other), rows - 0.5 * (1 - cosine))
+    torch.testing.assert_close(both.matrix(one, one).diagonal(), torch.zeros(5))
+    torch.testing.assert_close(both.project(one), one)
+
+
+@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
+def test_the_contract_with_something_beside(cost: str) -> None:
+    settings = {"steps": 4, "cost": cost, "beside": 4}
+    assert [str(result) for result in broken(check_comparator("aligned", settings))] == []
+
+
+@pytest.mark.parametrize("changed", [{"beside": -1}, {"beside_weight": -0.5}, {"beside": 3}])
+def test_what_is_beside_must_fit(changed: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"comparator\.(beside|steps)"):
+        Aligned(8, steps=4, **changed)

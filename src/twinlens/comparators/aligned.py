@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -11,15 +12,17 @@ from twinlens.comparators.base import Comparator, require_parts
 from twinlens.functional.alignment import best_path
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.late import among_themselves, in_blocks
-from twinlens.registry import register
+from twinlens.registry import Setting, register
+from twinlens.settings import require_at_least
 
 
 @register("comparator", "aligned")
 class Aligned(Comparator):
     """Minus the mean cost of the best alignment of two rows of local embeddings.
 
-    For an encoder that gives a row of `steps` local embeddings, as `convseries` and `weighed`. A
-    score is about 0 for the same and falls from there.
+    For an encoder that gives a row of `steps` local embeddings, as `convseries`, `convcolumns` and
+    `weighed`. A score is about 0 for the same and falls from there. Where the encoder tells more
+    beside them, 1 - its cosine is a further cost.
 
     Source:
         Sakoe, Chiba 1978, see `functional.alignment`. Learned local distances under it:
@@ -27,28 +30,44 @@ class Aligned(Comparator):
         signature verification. IEEE TIFS 17, 2022.
     """
 
+    neutral: ClassVar[Mapping[str, Setting]] = {"beside": 0, "beside_weight": 1.0}
     needs_parts = True
 
     def __init__(
-        self, dim: int, *, steps: int = 32, cost: Literal["cosine", "manhattan"] = "cosine"
+        self,
+        dim: int,
+        *,
+        steps: int = 32,
+        cost: Literal["cosine", "manhattan"] = "cosine",
+        beside: int = 0,
+        beside_weight: float = 1.0,
     ) -> None:
         """Args:
         dim: supplied.
         steps: local embeddings in a row, as the encoder has them.
         cost: of two parts: "cosine" is 1 - the cosine of their angle; "manhattan" the sum of
             absolute differences, for channels that each have a meaning, as of `weighed`.
+        beside: numbers at the end of an embedding that are no part of the row, and are compared by
+            their cosine; encoder.directions where encoder.described is set.
+        beside_weight: of their cost; that of the row counts 1.
 
         Raises:
-            ConfigError: an embedding does not fall into so many parts.
+            ConfigError: a setting is out of range, or an embedding does not fall into so many
+                parts.
         """
         super().__init__()
-        require_parts(dim, steps)
+        require_at_least(
+            0, {"comparator.beside": beside, "comparator.beside_weight": beside_weight}
+        )
+        require_parts(dim - beside, steps)
         self.steps, self.cost = steps, cost
+        self.beside, self.beside_weight = beside, beside_weight
 
     def project(self, embeddings: Tensor) -> Tensor:
-        if self.cost == "manhattan":
-            return embeddings
-        return l2_normalise(self._rows(embeddings)).flatten(1)
+        row, rest = self._parted(embeddings)
+        if self.cost == "cosine":
+            row = l2_normalise(self._rows(embeddings)).flatten(1)
+        return torch.cat([row, l2_normalise(rest)], dim=1) if self.beside else row
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
         # The best path is found without a gradient and then followed with one: a small change of
@@ -62,7 +81,11 @@ class Aligned(Comparator):
         one = left.gather(1, row[..., None].expand(-1, -1, local))  # [n, 2 steps - 1, local]
         other = right.gather(1, column[..., None].expand(-1, -1, local))
         cost = (one - other).abs().sum(2) if self.cost == "manhattan" else 1 - (one * other).sum(2)
-        return -(cost * real).sum(1) / self.steps
+        score = -(cost * real).sum(1) / self.steps
+        if not self.beside:
+            return score
+        cosine = (self._parted(a)[1] * self._parted(b)[1]).sum(1)
+        return score - self.beside_weight * (1 - cosine)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         if a is b:
@@ -73,5 +96,11 @@ class Aligned(Comparator):
         """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""
         return torch.cdist(a, b, p=1) if self.cost == "manhattan" else 1 - a @ b.transpose(1, 2)
 
+    def _parted(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """The row, and what is beside it. [n, dim] -> [n, steps · local], [n, beside]."""
+        width = embeddings.shape[1] - self.beside
+        return embeddings[:, :width], embeddings[:, width:]
+
     def _rows(self, embeddings: Tensor) -> Tensor:
-        return embeddings.unflatten(1, (self.steps, embeddings.shape[1] // self.steps))
+        row, _ = self._parted(embeddings)
+        return row.unflatten(1, (self.steps, row.shape[1] // self.steps))

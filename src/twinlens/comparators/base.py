@@ -26,6 +26,8 @@ class Comparator(nn.Module, ABC):
             and not for identities or an index.
         needs_parts: whether an embedding must be a row of parts: that of an encoder that
             `gives_parts`.
+        beside: how many numbers at the end of an embedding it compares by their cosine, apart from
+            the rest.
         is_logit: whether a score is a logit of "the same", by parameters that must be trained.
         neutral: as of an `Encoder`.
     """
@@ -35,6 +37,7 @@ class Comparator(nn.Module, ABC):
     symmetric: bool = True
     needs_parts: ClassVar[bool] = False
     is_logit: ClassVar[bool] = False
+    beside: int = 0
 
     def project(self, embeddings: Tensor) -> Tensor:
         """What is stored and compared: the embedding itself, or its unit vector. [n, dim]."""

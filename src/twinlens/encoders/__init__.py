@@ -1,6 +1,7 @@
 """A normalised batch -> embeddings."""
 
 from twinlens.encoders.base import Encoder
+from twinlens.encoders.convcolumns import ConvColumns
 from twinlens.encoders.convnet import ConvNet
 from twinlens.encoders.convseries import ConvSeries
 from twinlens.encoders.mlp import Mlp
@@ -12,6 +13,7 @@ from twinlens.encoders.weighed import Weighed
 from twinlens.encoders.weighted_average import WeightedAverage
 
 __all__ = [
+    "ConvColumns",
     "ConvNet",
     "ConvSeries",
     "Encoder",

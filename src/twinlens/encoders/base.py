@@ -25,7 +25,8 @@ class Encoder(nn.Module, ABC):
             the vectors that a modality lifts them to.
         learned: which numbers of an embedding training changes; all, but where a part is told by
             formulas.
-        by_cosine: whether embeddings mean something only where they are compared by their cosine.
+        beside: how many numbers at the end of an embedding are told by formulas. They mean
+            something only where they are compared by their cosine.
         positions: steps of a series that it takes, beyond which it cuts; None = any number.
         gives_parts: whether an embedding is a row of parts, each an embedding of its own.
         neutral: settings that came after models had been saved, at the value that changes nothing.
@@ -34,7 +35,7 @@ class Encoder(nn.Module, ABC):
 
     dim: int
     learned: slice = slice(None)
-    by_cosine: bool = False
+    beside: int = 0
     positions: int | None = None
     gives_parts: ClassVar[bool] = False
     neutral: ClassVar[Mapping[str, Setting]] = {}

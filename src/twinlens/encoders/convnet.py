@@ -95,7 +95,7 @@ class ConvNet(Encoder):
         self.described_share = described_share
         self.dim = dim
         learned = dim if self.described is None else dim - directions
-        self.learned, self.by_cosine = slice(learned), self.described is not None
+        self.learned, self.beside = slice(learned), dim - learned
         require(learned > 0, "encoder.dim", f"above {directions} where pictures are described", dim)
         self.grid = grid
         self.standardise = standardise

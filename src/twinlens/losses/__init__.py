@@ -10,6 +10,7 @@ from twinlens.losses.infonce import InfoNCE
 from twinlens.losses.listwise import Listwise
 from twinlens.losses.multi_similarity import MultiSimilarity
 from twinlens.losses.proxy_anchor import ProxyAnchor
+from twinlens.losses.ranked_pairs import RankedPairs
 from twinlens.losses.ranked_triplet import RankedTriplet
 from twinlens.losses.supcon import SupCon
 from twinlens.losses.template import Template
@@ -28,6 +29,7 @@ __all__ = [
     "MultiSimilarity",
     "PairIndex",
     "ProxyAnchor",
+    "RankedPairs",
     "RankedTriplet",
     "SupCon",
     "Targets",

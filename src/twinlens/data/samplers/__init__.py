@@ -7,6 +7,7 @@ from twinlens.data.samplers.identities import IdentitySampler
 from twinlens.data.samplers.lists import ListSampler
 from twinlens.data.samplers.pairs import PairSampler
 from twinlens.data.samplers.triplets import TripletSampler
+from twinlens.data.samplers.verification import VerificationSampler
 
 __all__ = [
     "Draw",
@@ -16,6 +17,7 @@ __all__ = [
     "PairSampler",
     "Sampler",
     "TripletSampler",
+    "VerificationSampler",
     "default_sampler",
 ]
 

@@ -1,0 +1,48 @@
+"""P identities × K examples, as the pairs that verification asks about."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from twinlens.data.samplers.base import Draw
+from twinlens.data.samplers.identities import IdentitySampler
+from twinlens.registry import register
+from twinlens.types import Pairs
+
+
+@register("sampler", "verification")
+class VerificationSampler(IdentitySampler):
+    """The draws of `identities`, as the pairs that verification asks about.
+
+    These are each two examples of an identity, the same; each example with each imitation of its
+    identity, different; and each example with one of the identity drawn next, different. So most
+    that is different is an imitation, where there are any, and two imitations are never held to be
+    the same, as they are by the labels of `identities`.
+
+    Source:
+        Genuine pairs, skilled forgeries and random forgeries as the kinds to tell apart: Dey et al.
+        SigNet: convolutional Siamese network for writer independent offline signature
+        verification. 2017.
+    """
+
+    gives = "pairs"
+
+    def draw(self, step: int, rank: int = 0) -> Draw:
+        drawn = super().draw(step, rank)
+        assert drawn.labels is not None
+        owner = drawn.labels // self.variants
+        known = len(self.dataset.identities())
+        genuine = np.flatnonzero(owner < known).reshape(-1, self.examples)  # [identities, K]
+        false = np.flatnonzero(owner >= known)
+        whose = genuine[(owner[false, None] - known == owner[genuine[:, 0]]).argmax(1)]  # [n, K]
+        one, other = np.triu_indices(self.examples, 1)
+        kinds = [
+            (genuine[:, one], genuine[:, other], True),
+            (whose, np.broadcast_to(false[:, None], whose.shape), False),
+            (genuine, np.roll(genuine, 1, axis=0), False),
+        ]
+        left, right = (np.concatenate([kind[side].ravel() for kind in kinds]) for side in (0, 1))
+        same = np.concatenate([np.full(kind[0].size, kind[2]) for kind in kinds])
+        return dataclasses.replace(drawn, labels=None, pairs=Pairs(left, right, same))
