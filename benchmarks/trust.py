@@ -205,13 +205,13 @@ def orl_people(options: Options) -> Subject:
     return subject_of(faces.face_model(lfw, faces.FOLDS[:1], options), orl)
 
 
-def writers(options: Options, impostors: Impostors) -> Subject:
+def writers(options: Options, impostors: Impostors) -> Scored:
     """60 writers of BHSig Hindi, by a model of the other 100."""
     bhsig = read_dataset(options.data.unpacked("images/signatures_bhsig_hindi.zip"))
     known, unseen = signatures.halves(bhsig, signatures.TRAIN_WRITERS)
     config = signatures.configuration("bhsig", 0, options)
     bundle = trained_model("signatures-bhsig-0", known, config, options)
-    return subject_of(bundle, unseen, impostors)
+    return scored_once(subject_of(bundle, unseen, impostors))
 
 
 def pens(options: Options, impostors: Impostors) -> Scored:
@@ -219,7 +219,11 @@ def pens(options: Options, impostors: Impostors) -> Scored:
     tasks = online_signatures.read_tasks(options)
     config = online_signatures.configuration(0, options, pressure=False)
     bundle = trained_model("online-task1", tasks[1], config, options)
-    subject = subject_of(bundle, tasks[2], impostors)
+    return scored_once(subject_of(bundle, tasks[2], impostors))
+
+
+def scored_once(subject: Subject) -> Scored:
+    """Where a comparison takes long, all are made at once."""
     return Scored(subject.model, subject.compare(range(subject.units), 0))
 
 

@@ -38,11 +38,11 @@ class VerificationSampler(IdentitySampler):
         false = np.flatnonzero(owner >= known)
         whose = genuine[(owner[false, None] - known == owner[genuine[:, 0]]).argmax(1)]  # [n, K]
         one, other = np.triu_indices(self.examples, 1)
-        kinds = [
-            (genuine[:, one], genuine[:, other], True),
-            (whose, np.broadcast_to(false[:, None], whose.shape), False),
-            (genuine, np.roll(genuine, 1, axis=0), False),
+        sides = [
+            (genuine[:, one], genuine[:, other]),  # the same; the others are not
+            (whose, np.broadcast_to(false[:, None], whose.shape)),
+            (genuine, np.roll(genuine, 1, axis=0)),
         ]
-        left, right = (np.concatenate([kind[side].ravel() for kind in kinds]) for side in (0, 1))
-        same = np.concatenate([np.full(kind[0].size, kind[2]) for kind in kinds])
+        left, right = (np.concatenate([both[side].ravel() for both in sides]) for side in (0, 1))
+        same = np.arange(len(left)) < sides[0][0].size
         return dataclasses.replace(drawn, labels=None, pairs=Pairs(left, right, same))
