@@ -90,3 +90,14 @@ def test_the_contract_with_something_beside(cost: str) -> None:
 def test_what_is_beside_must_fit(changed: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"comparator\.(beside|steps)"):
         Aligned(8, steps=4, **changed)
+
+
+@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
+def test_a_score_is_the_same_with_a_gradient_and_without(
+    cost: Literal["cosine", "manhattan"],
+) -> None:
+    comparator = Aligned(27, steps=6, cost=cost, beside=3)
+    a, b = (comparator.project(torch.randn(5, 27)) for _ in range(2))
+    followed = comparator.paired(a.clone().requires_grad_(), b)
+    assert followed.requires_grad
+    torch.testing.assert_close(comparator.paired(a, b), followed.detach())

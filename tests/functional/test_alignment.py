@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from twinlens.functional.alignment import best_path
+from twinlens.functional.alignment import best_path, least_cost
 from twinlens.types import FloatArray
 
 
@@ -52,3 +52,11 @@ def test_a_slower_copy_matches() -> None:
     series = torch.arange(5.0)
     slow = series.repeat_interleave(2)
     assert along((series[:, None] - slow[None]).abs()[None]).item() == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1), (5, 5), (4, 9), (9, 4)])
+def test_the_least_cost_is_that_of_the_best_path(shape: tuple[int, int]) -> None:
+    cost = torch.rand(7, *shape, generator=torch.Generator().manual_seed(0))
+    path = best_path(cost)  # [pairs, cells], filled up with rows * columns
+    with_end = torch.cat([cost.flatten(1), torch.zeros(7, 1)], dim=1)
+    torch.testing.assert_close(least_cost(cost), with_end.gather(1, path).sum(1))

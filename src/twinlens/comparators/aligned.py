@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.alignment import best_path
+from twinlens.functional.alignment import best_path, least_cost
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.late import among_themselves, in_blocks
 from twinlens.registry import Setting, register
@@ -70,10 +70,26 @@ class Aligned(Comparator):
         return torch.cat([row, l2_normalise(rest)], dim=1) if self.beside else row
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        # The best path is found without a gradient and then followed with one: a small change of
-        # costs changes the total as the path tells (almost everywhere), and of all the cells only
-        # those on the path have to be remembered.
         left, right = self._rows(a), self._rows(b)  # [n, steps, local] each
+        learning = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
+        aligned = self._followed if learning else self._least
+        score = -aligned(left, right) / self.steps
+        if not self.beside:
+            return score
+        cosine = (self._parted(a)[1] * self._parted(b)[1]).sum(1)
+        return score - self.beside_weight * (1 - cosine)
+
+    def _least(self, left: Tensor, right: Tensor) -> Tensor:
+        """Cost of the best path of each pair. [n, steps, local] each -> [n]."""
+        return least_cost(self._costs(left, right))
+
+    def _followed(self, left: Tensor, right: Tensor) -> Tensor:
+        """The same with a gradient.
+
+        The path is found without one and then followed with one: a small change of costs changes
+        the total as the path tells (almost everywhere), and of all the cells only those on the path
+        have to be remembered.
+        """
         path = best_path(self._costs(left.detach(), right.detach()))  # [n, 2 steps - 1]
         real = path < self.steps**2
         row, column = (path // self.steps).clamp(max=self.steps - 1), path % self.steps
@@ -81,11 +97,7 @@ class Aligned(Comparator):
         one = left.gather(1, row[..., None].expand(-1, -1, local))  # [n, 2 steps - 1, local]
         other = right.gather(1, column[..., None].expand(-1, -1, local))
         cost = (one - other).abs().sum(2) if self.cost == "manhattan" else 1 - (one * other).sum(2)
-        score = -(cost * real).sum(1) / self.steps
-        if not self.beside:
-            return score
-        cosine = (self._parted(a)[1] * self._parted(b)[1]).sum(1)
-        return score - self.beside_weight * (1 - cosine)
+        return (cost * real).sum(1)
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         if a is b:

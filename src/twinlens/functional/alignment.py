@@ -10,6 +10,32 @@ _FAR = 1e6
 
 
 @torch.no_grad()
+def least_cost(cost: Tensor) -> Tensor:
+    """What the cells of `best_path` cost together, several times as fast.
+
+    Args:
+        cost: [pairs, rows, columns] as of `best_path`.
+
+    Returns:
+        [pairs].
+    """
+    pairs, rows, columns = cost.shape
+    cells = cost.permute(1, 2, 0).reshape(rows * columns, pairs)
+    across = max(columns - 1, 1)  # places between two cells of a diagonal
+    before = cost.new_full((rows + 1, pairs), _FAR)  # diagonal k - 2; row 0 does not exist
+    last = before.clone()  # diagonal k - 1
+    last[1] = cells[0]
+    for k in range(1, rows + columns - 1):
+        low, high = max(0, k - columns + 1), min(rows, k + 1)
+        diagonal = cells[k + low * (columns - 1) :: across][: high - low]
+        best = torch.minimum(before[low:high], last[low:high])
+        best = torch.minimum(best, last[low + 1 : high + 1])
+        before, last = last, torch.full_like(last, _FAR)
+        last[low + 1 : high + 1] = diagonal + best
+    return last[rows]
+
+
+@torch.no_grad()
 def best_path(cost: Tensor) -> Tensor:
     """The cheapest path of steps that goes on in one series, the other, or both.
 
