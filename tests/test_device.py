@@ -24,7 +24,8 @@ from twinlens.config import load_config
 from twinlens.encoders.base import Encoder
 from twinlens.errors import TrainingError
 from twinlens.fit import fit
-from twinlens.registry import Component, Setting, build, lookup, names
+from twinlens.modalities.base import Modality
+from twinlens.registry import Component, Setting, build, lookup, names, resolve
 from twinlens.training.optimisation import chosen_device
 
 SIZES = {1: (24,), 2: (24, 17)}
@@ -36,6 +37,7 @@ ENCODERS: list[tuple[str, int, dict[str, Setting]]] = [
     *((name, axes, {}) for name in names("encoder") if name != "pretrained"  # wants a folder
       for axes in lookup("encoder", name).axes),
     *(("convnet", 2, settings) for settings in DESCRIBED),
+    ("convcolumns", 2, {"described": "strokes", "box": (16, 32)}),
 ]  # fmt: skip
 UNCHANGED = [
     f"modality.{name}=0"
@@ -116,6 +118,36 @@ def test_a_training_on_a_gpu_is_that_on_the_processor_but_for_rounding(tmp_path:
     there.siamese.to("cuda")
     np.testing.assert_allclose(there.embed(refs), found, atol=1e-3)
     assert fingerprint(there.siamese, there.config) == there.fingerprint
+
+
+AUGMENTED: list[tuple[str, dict[str, Setting]]] = [
+    ("image", {"background": "photo", "flip": 0.5, "light": 0.9, "blur": 0.5, "compression": 0.5,
+               "occlusion": 0.5, "perspective": 0.1, "elastic": 0.02}),
+    ("image", {"background": "light", "stroke_width": 0.5}),
+    ("image", {"background": "photo", "fit": "native", "flip": 0.5, "light": 0.5}),
+    ("strokes", {}),
+    ("text", {"typos": 0.3, "token_dropout": 0.3, "crop": 0.3}),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("name", "changed"), AUGMENTED)
+def test_inputs_are_augmented_on_a_gpu(
+    tmp_path: Path, name: str, changed: dict[str, Setting]
+) -> None:
+    cls: type[Modality] = lookup("modality", name)
+    refs = cls.samples(tmp_path, np.random.default_rng(0))
+    settings = resolve("modality", Component(name, changed)).settings
+    modality: Modality = build("modality", Component(name, cls.settle(settings, refs)))
+    batch = modality.collate([modality.prepare(modality.load(ref)) for ref in refs])
+    values = modality.normalise(torch.from_numpy(batch.values)).cuda()
+    mask = None if batch.mask is None else torch.from_numpy(batch.mask).cuda()
+    with torch.device("cuda"):
+        turned = modality.vary(values, torch.arange(len(values)) % modality.variants)
+        made = modality.augment(turned, mask, torch.Generator("cuda").manual_seed(0))
+    assert made.is_cuda
+    assert torch.isfinite(made).all()
+    assert (made != values).any()
 
 
 def test_that_training_changes_more_than_rounding_does(tmp_path: Path) -> None:

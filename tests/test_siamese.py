@@ -140,18 +140,22 @@ def test_a_comparator_of_parts_needs_an_encoder_that_gives_them(comparator: str)
 
 
 @pytest.mark.parametrize(
-    ("comparator", "needed"),
+    ("comparator", "told"),
     [
-        (["comparator=aligned", "comparator.steps=48"], 48),
-        (["comparator=aligned", "comparator.steps=50"], 48),
-        (["comparator=cosine"], 48),
+        (["comparator=aligned", "comparator.steps=48"], "comparator.beside must be 48"),
+        (["comparator=aligned", "comparator.beside=64"], "comparator.beside must be 48"),
+        (["comparator=cosine"], "comparator.name must be aligned where encoder.described"),
+        (["comparator=maxsim"], "comparator.name must be aligned where encoder.described"),
     ],
 )
 def test_what_is_told_beside_parts_needs_a_comparator_that_knows(
-    comparator: list[str], needed: int
+    comparator: list[str], told: str
 ) -> None:
     beside = ["encoder=convcolumns", "encoder.described=strokes", "encoder.directions=48"]
-    with pytest.raises(ConfigError, match=f"comparator.beside must be {needed}"):
+    with pytest.raises(ConfigError, match=told):
         build_siamese(load_config(None, [*beside, *comparator]))
+    none = ["modality=strokes", "encoder=convseries", "comparator=aligned", "comparator.beside=32"]
+    with pytest.raises(ConfigError, match="comparator.beside must be 0"):
+        build_siamese(load_config(None, none))
     able = ["comparator=aligned", "comparator.steps=48", "comparator.beside=48"]
     assert build_siamese(load_config(None, [*beside, *able])).dim == 48 * 24 + 48

@@ -10,7 +10,7 @@ from twinlens.encoders.base import Encoder
 from twinlens.encoders.lifted import Lifted
 from twinlens.errors import ConfigError
 from twinlens.modalities.base import Modality
-from twinlens.registry import build, lookup, names
+from twinlens.registry import build, lookup, names, resolve
 from twinlens.siamese import Siamese
 
 BUILT_IN = (comparators, encoders, losses, miners, modalities, samplers)
@@ -31,8 +31,8 @@ def build_siamese(config: Config) -> Siamese:
     modality = build_modality(config)
     _require_parts(config)
     encoder = _encoder(config, modality)
+    _require_beside(encoder, config)
     comparator = build("comparator", config.comparator, encoder.dim)
-    _require_cosine(encoder, comparator, config)
     return Siamese(encoder, comparator, modality).eval()
 
 
@@ -52,22 +52,24 @@ def _require_parts(config: Config) -> None:
         )
 
 
-def _require_cosine(encoder: Encoder, comparator: Comparator, config: Config) -> None:
+def _require_beside(encoder: Encoder, config: Config) -> None:
     """Check that what formulas tell is compared by its cosine, and nothing else is.
 
     Raises:
         ConfigError: it is not.
     """
-    if encoder.gives_parts:
-        if comparator.beside != encoder.beside:
+    asked = resolve("comparator", config.comparator).settings.get("beside")
+    if asked is None:
+        cls: type[Comparator] = lookup("comparator", config.comparator.name)
+        if encoder.beside and (encoder.gives_parts or not issubclass(cls, Cosine)):
             raise ConfigError(
-                f"comparator.beside must be {encoder.beside}, the numbers beside the parts of an "
-                f"embedding. Got {comparator.beside} of {config.comparator.name}. Set it so."
+                f"comparator.name must be {'aligned' if encoder.gives_parts else 'cosine'} where "
+                f"encoder.described is set. Got {config.comparator.name}. Change one of both."
             )
-    elif encoder.beside and not isinstance(comparator, Cosine):
+    elif asked != encoder.beside:
         raise ConfigError(
-            "comparator.name must be cosine where encoder.described is set. "
-            f"Got {config.comparator.name}. Change one of both."
+            f"comparator.beside must be {encoder.beside}, as many numbers as the encoder tells "
+            f"beside the parts. Got {asked}. Set it so."
         )
 
 

@@ -270,7 +270,7 @@ def build_trainer(
             "sampler", config.sampler, sides.train, siamese.modality.variants, config.seed
         )
         loss: Loss = build("loss", config.loss, siamese.dim, sampler.classes)
-    if (sampler.gives or sampler.consumes) == "labels":
+    if "labels" in (sampler.gives, sampler.consumes):
         siamese.require_symmetric("training on identities, where each is compared with each")
     if config.calibration.normalise != "none":
         siamese.require_symmetric("scores that a cohort normalises")

@@ -86,7 +86,9 @@ def test_the_contract_with_something_beside(cost: str) -> None:
     assert [str(result) for result in broken(check_comparator("aligned", settings))] == []
 
 
-@pytest.mark.parametrize("changed", [{"beside": -1}, {"beside_weight": -0.5}, {"beside": 3}])
+@pytest.mark.parametrize(
+    "changed", [{"beside": -1}, {"beside_weight": -0.5}, {"beside": 3}, {"beside": 8}]
+)
 def test_what_is_beside_must_fit(changed: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"comparator\.(beside|steps)"):
         Aligned(8, steps=4, **changed)

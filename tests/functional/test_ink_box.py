@@ -36,6 +36,12 @@ def test_faint_paper_is_no_ink() -> None:
     torch.testing.assert_close(ink_box(grey, (15, 32)), page()[:, :, 5:20, 8:40].clamp_min(0.05))
 
 
+def test_lines_that_became_faint_are_ink_all_the_same() -> None:
+    faint = page() * 0.1
+    torch.testing.assert_close(ink_box(faint, (15, 32)), 0.1 * page()[:, :, 5:20, 8:40])
+    assert ink_box(page().double(), (4, 4)).dtype == torch.float64
+
+
 def test_each_page_by_itself_and_padding_changes_nothing() -> None:
     pages = torch.cat([page(0), F.pad(page(1)[:, :, 2:, 3:], (0, 3, 0, 2))])
     together = ink_box(pages, (8, 16))

@@ -33,7 +33,7 @@ def test_by_hand() -> None:
     gaps = [-0.5, -6.5, 7.5, 1.5]  # different less same
     wanted = sum(math.log1p(math.exp(gap / 2)) for gap in gaps) / 4
     assert value.total.item() == pytest.approx(wanted, rel=1e-5)
-    assert value.parts["order_right"].item() == 0.5
+    assert value.parts["auc"].item() == 0.5
 
 
 def test_it_bounds_what_the_area_under_the_curve_lacks() -> None:
@@ -46,7 +46,7 @@ def test_it_bounds_what_the_area_under_the_curve_lacks() -> None:
     scores = comparator.paired(unit[left], unit[right])
     lacking = 1 - roc_auc(scores.numpy(), given.same.numpy())
     value = RankedPairs(6, 2, temperature=0.01)(unit, given, comparator)
-    assert 1 - value.parts["order_right"].item() == pytest.approx(lacking, abs=1e-4)
+    assert 1 - value.parts["auc"].item() == pytest.approx(lacking, abs=1e-4)
     assert value.total.item() / math.log(2) >= lacking
 
 

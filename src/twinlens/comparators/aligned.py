@@ -13,7 +13,7 @@ from twinlens.functional.alignment import best_path, least_cost
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.late import among_themselves, in_blocks
 from twinlens.registry import Setting, register
-from twinlens.settings import require_at_least
+from twinlens.settings import require, require_at_least
 
 
 @register("comparator", "aligned")
@@ -59,6 +59,7 @@ class Aligned(Comparator):
         require_at_least(
             0, {"comparator.beside": beside, "comparator.beside_weight": beside_weight}
         )
+        require(beside < dim, "comparator.beside", f"below the {dim} of an embedding", beside)
         require_parts(dim - beside, steps)
         self.steps, self.cost = steps, cost
         self.beside, self.beside_weight = beside, beside_weight

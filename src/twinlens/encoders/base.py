@@ -25,8 +25,8 @@ class Encoder(nn.Module, ABC):
             the vectors that a modality lifts them to.
         learned: which numbers of an embedding training changes; all, but where a part is told by
             formulas.
-        beside: how many numbers at the end of an embedding are told by formulas. They mean
-            something only where they are compared by their cosine.
+        beside: how many numbers at the end of an embedding mean something only where they are
+            compared by their cosine, since formulas tell them.
         positions: steps of a series that it takes, beyond which it cuts; None = any number.
         gives_parts: whether an embedding is a row of parts, each an embedding of its own.
         neutral: settings that came after models had been saved, at the value that changes nothing.

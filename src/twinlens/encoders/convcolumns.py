@@ -52,7 +52,8 @@ class ConvColumns(Encoder):
         channels: of the input.
         shape: ignored; any height and width will do.
         box: height and width that the ink of each page is stretched to before the first stage;
-            empty = pictures are taken as they are.
+            empty = pictures are taken as they are. For ink on paper, which is 0 where
+            modality.background is "light" or "dark".
         widths: channels of each residual stage.
         strides: of each stage.
         stem_stride: of the first convolution.

@@ -6,15 +6,18 @@ import torch
 from torch import Tensor
 
 INK = 0.16
-"""Darkness from which a pixel is ink; a page is white (0) but for what is drawn."""
+"""Darkness from which a pixel is ink, where it is half of the page's darkest or less."""
+_NOTHING = 1e-3
+"""Darkness that is none on any page."""
 
 
 def ink_box(values: Tensor, size: tuple[int, int]) -> Tensor:
     """The smallest rectangle that holds a page's ink, stretched to a size.
 
     Each pixel of the result is a mean over the pixels of the page that it covers, weighed by a
-    triangle (bilinear interpolation, antialiased where the page is larger). A page without ink
-    stays empty; padding changes nothing.
+    triangle (bilinear interpolation, antialiased where the page is larger). On a faint page, as
+    thin lines leave it when it is made small, ink is what is half as dark as its darkest place. A
+    page without ink stays empty; padding changes nothing.
 
     Args:
         values: [batch, channels, height, width]; 0 = paper and padding.
@@ -29,9 +32,10 @@ def ink_box(values: Tensor, size: tuple[int, int]) -> Tensor:
     tensor([[[[1.0000, 0.5000],
               [0.2500, 1.0000]]]])
     """
-    ink = values.amax(1) > INK  # [batch, height, width]
-    down = _covering(ink.amax(2), size[0])  # [batch, size[0], height]
-    across = _covering(ink.amax(1), size[1])  # [batch, size[1], width]
+    dark = values.amax(1)  # [batch, height, width]
+    ink = dark > (dark.amax((1, 2), keepdim=True) / 2).clamp(_NOTHING, INK)
+    down = _covering(ink.amax(2), size[0]).to(values.dtype)  # [batch, size[0], height]
+    across = _covering(ink.amax(1), size[1]).to(values.dtype)  # [batch, size[1], width]
     return down[:, None] @ values @ across[:, None].transpose(2, 3)
 
 

@@ -47,5 +47,5 @@ class RankedPairs(Loss):
             return empty(embeddings)
         scores = comparator.paired(embeddings[targets.left], embeddings[targets.right])  # [n]
         gap = scores[~same] - scores[same][:, None]  # [same, different]
-        parts = {"order_right": (gap < 0).float().mean()}
+        parts = {"auc": (gap < 0).float().mean()}
         return taught(F.softplus(gap / self.temperature).mean(), parts)

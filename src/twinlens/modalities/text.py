@@ -246,7 +246,7 @@ class Text(Modality):
         count, _, length = values.shape
         real = values > 0
         if self.typos:
-            alike = self._neighbours().to(values.device)[values.long()]
+            alike = self._neighbours(values.device)[values.long()]
             pick = (drawn(*values.shape) * alike.shape[-1]).long()
             other = alike.gather(-1, pick[..., None]).squeeze(-1).to(values.dtype)
             values = torch.where((drawn(*values.shape) < self.typos) & real, other, values)
@@ -263,10 +263,11 @@ class Text(Modality):
             values = torch.where(span | whole, values, 0.0)
         return values
 
-    def _neighbours(self) -> Tensor:
+    def _neighbours(self, device: torch.device) -> Tensor:
         """[vocabulary + 1, choices] int64: tokens that are spelt nearly as each is."""
         if self._spelt_alike is None:
             self._spelt_alike = torch.from_numpy(neighbours(self.tokeniser.words()))
+        self._spelt_alike = self._spelt_alike.to(device)
         return self._spelt_alike
 
 

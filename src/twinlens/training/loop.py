@@ -99,7 +99,7 @@ class Trainer:
         self.state = TrainingState(data=data, start=start)
         self.history = History(self.log)
         self.generator = torch.Generator()
-        self.changes = torch.Generator(self.device)
+        self.augmentation = torch.Generator(self.device)
         self._group = StepGroup()
         self._warned: set[str] = set()
 
@@ -181,7 +181,7 @@ class Trainer:
         with self.device:  # what a modality draws or lays out is made there, too
             if draw.variants.any():
                 values = modality.vary(values, self._there(draw.variants))
-            return modality.augment(values, mask, self.changes), mask
+            return modality.augment(values, mask, self.augmentation), mask
 
     def _step(self, values: Tensor, mask: Tensor | None, draw: Draw, step: int) -> LossValue:
         """Forward, loss, backward, update."""
@@ -260,10 +260,10 @@ class Trainer:
 
     def _seed(self, step: int) -> None:
         """Make all randomness of a step a function of (seed, step)."""
-        words = np.random.SeedSequence([self.config.seed, step]).generate_state(2)
-        self.generator.manual_seed(int(words[0]))
-        self.changes.manual_seed(int(words[0]))
+        words = np.random.SeedSequence([self.config.seed, step]).generate_state(3)
+        self.augmentation.manual_seed(int(words[0]))
         torch.manual_seed(int(words[1]))  # dropout
+        self.generator.manual_seed(int(words[2]))  # mining
 
     def _progress(self) -> float:
         """Share of the training that is done: by steps or by the clock, whichever is further."""

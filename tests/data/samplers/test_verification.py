@@ -10,6 +10,7 @@ import pytest
 
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers import IdentitySampler, VerificationSampler
+from twinlens.errors import ConfigError
 from twinlens.testing import broken, check_sampler
 from twinlens.types import Example
 
@@ -67,10 +68,27 @@ def test_what_is_paired(variants: int) -> None:
 
 def test_it_draws_what_identities_draws() -> None:
     dataset = signatures()
-    settings: dict[str, Any] = {"identities": 3, "examples": 3}
+    settings: dict[str, Any] = {"identities": 3, "examples": 3, "imitations": 2}
     pairs = VerificationSampler(dataset, 1, 7, **settings).draw(3)
     labels = IdentitySampler(dataset, 1, 7, **settings).draw(3)
     assert pairs.examples.tolist() == labels.examples.tolist()
+
+
+def test_nothing_is_compared_with_itself() -> None:
+    few = Dataset(
+        Path("nowhere"),
+        tuple(
+            Example(f"{who}/{i}", who, group="g") for who in "abcde" for i in range(1 + (who > "c"))
+        ),
+    )
+    for settings in ({"within": "group", "groups": 5, "identities": 5}, {"within": "across"}):
+        sampler = VerificationSampler(few, 1, 0, examples=3, **settings)  # pyright: ignore
+        for step in range(5):
+            draw = sampler.draw(step)
+            assert draw.pairs is not None
+            assert (draw.examples[draw.pairs.left] != draw.examples[draw.pairs.right]).all()
+    with pytest.raises(ConfigError, match="examples must be at least 2"):
+        VerificationSampler(few, 1, 0, examples=1)
 
 
 def test_without_imitations_there_are_strangers() -> None:

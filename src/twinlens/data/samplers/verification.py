@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
+from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw
 from twinlens.data.samplers.identities import IdentitySampler
 from twinlens.registry import register
+from twinlens.settings import require
 from twinlens.types import Pairs
 
 
@@ -17,9 +20,9 @@ class VerificationSampler(IdentitySampler):
     """The draws of `identities`, as the pairs that verification asks about.
 
     These are each two examples of an identity, the same; each example with each imitation of its
-    identity, different; and each example with one of the identity drawn next, different. So most
-    that is different is an imitation, where there are any, and two imitations are never held to be
-    the same, as they are by the labels of `identities`.
+    identity, different; and each example with one of the identity drawn next, different. Where
+    there are imitations, as many as examples, most that is different is one of them; and two
+    imitations are never held to be the same, as they are by the labels of `identities`.
 
     Source:
         Genuine pairs, skilled forgeries and random forgeries as the kinds to tell apart: Dey et al.
@@ -28,6 +31,42 @@ class VerificationSampler(IdentitySampler):
     """
 
     gives = "pairs"
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        variants: int,
+        seed: int,
+        *,
+        identities: int = 40,
+        examples: int = 4,
+        within: Literal["auto", "group", "across"] = "auto",
+        groups: int = 1,
+        derived_share: float = 0.3,
+        imitations: int = 4,
+    ) -> None:
+        """Args:
+        dataset, variants, seed: as of `identities`.
+        identities, examples, within, groups, derived_share: as of `identities`; 2 examples or more.
+        imitations: how many imitations of each identity are drawn beside its examples, where there
+            are any.
+
+        Raises:
+            ConfigError: a setting is out of range, or "group" without groups.
+            DataError: fewer than two identities.
+        """
+        require(examples >= 2, "sampler.examples", "at least 2", examples)
+        super().__init__(
+            dataset,
+            variants,
+            seed,
+            identities=identities,
+            examples=examples,
+            within=within,
+            groups=groups,
+            derived_share=derived_share,
+            imitations=imitations,
+        )
 
     def draw(self, step: int, rank: int = 0) -> Draw:
         drawn = super().draw(step, rank)
@@ -41,8 +80,10 @@ class VerificationSampler(IdentitySampler):
         sides = [
             (genuine[:, one], genuine[:, other]),  # the same; the others are not
             (whose, np.broadcast_to(false[:, None], whose.shape)),
-            (genuine, np.roll(genuine, 1, axis=0)),
+            (genuine, np.roll(genuine, 1, axis=0)),  # of one identity alone, itself: left out below
         ]
         left, right = (np.concatenate([both[side].ravel() for both in sides]) for side in (0, 1))
         same = np.arange(len(left)) < sides[0][0].size
-        return dataclasses.replace(drawn, labels=None, pairs=Pairs(left, right, same))
+        others = drawn.examples[left] != drawn.examples[right]
+        pairs = Pairs(left, right, same).chosen(others)
+        return dataclasses.replace(drawn, labels=None, pairs=pairs)
