@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
-from twinlens.encoders.base import Encoder
-from twinlens.encoders.described import Described, Descriptors
-from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.encoders.described import Described, DescribesPictures, Descriptors
+from twinlens.encoders.residual import ConvNorm, Stages, require_stages
 from twinlens.functional.ink_box import ink_box
 from twinlens.functional.pool import grid_pool
 from twinlens.registry import register
@@ -17,7 +14,7 @@ from twinlens.settings import require, require_at_least, require_share
 
 
 @register("encoder", "convcolumns")
-class ConvColumns(Encoder):
+class ConvColumns(DescribesPictures):
     """Residual stages over a picture, then `steps` local embeddings in a row, from left to right.
 
     Each of `steps` columns of equal width gets an embedding of `local` numbers, and all of them
@@ -70,14 +67,11 @@ class ConvColumns(Encoder):
         """
         super().__init__()
         counts = {"encoder.rows": rows, "encoder.steps": steps, "encoder.local": local}
-        require_at_least(1, {**counts, "encoder.widths": widths, "encoder.strides": strides})
-        require_at_least(1, {"encoder.stem_stride": stem_stride, "encoder.box": box})
+        require_at_least(1, {**counts, "encoder.stem_stride": stem_stride, "encoder.box": box})
         require_at_least(2, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
         require(len(box) in (0, 2), "encoder.box", "a height and a width, or empty", box)
-        require(len(widths) > 0, "encoder.widths", "one number or more", widths)
-        many = f"as many numbers as encoder.widths ({len(widths)})"
-        require(len(strides) == len(widths), "encoder.strides", many, strides)
+        require_stages(widths, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.described = None if described == "none" else Described(described, directions)
@@ -87,29 +81,10 @@ class ConvColumns(Encoder):
         self.box = (box[0], box[1]) if box else None
         self.rows, self.steps = rows, steps
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
-        inner = (widths[0], *widths)
-        self.stages = nn.ModuleList(
-            Residual(inner[i], width, stride=strides[i]) for i, width in enumerate(widths)
-        )
+        self.stages = Stages(widths[0], widths, strides)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv1d(widths[-1] * rows, local, 3, padding=1)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-    def begin(
-        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
-    ) -> None:
-        self.adapt(inputs, labels, claims)
-
-    def adapt(
-        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
-    ) -> None:
-        """Find the directions in which the identities differ, where pictures are described.
-
-        Raises:
-            DataError: no identity has two pictures, or all pictures are the same.
-        """
-        if self.described is not None:
-            self.described.begin(inputs, labels, claims)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
@@ -127,8 +102,7 @@ class ConvColumns(Encoder):
         x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x = torch.relu_(x)
-        for stage in self.stages:
-            x, mask = stage(x, mask)
+        x, mask = self.stages(x, mask)
         x = grid_pool(x, mask, (self.rows, self.steps))  # [batch, width, rows, steps]
         x = self.head(self.dropout(x.flatten(1, 2)))  # [batch, local, steps]
         return x.transpose(1, 2).flatten(1)  # [batch, steps * local]

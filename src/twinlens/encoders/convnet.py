@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from twinlens.encoders.base import Encoder
-from twinlens.encoders.described import Described, Descriptors
-from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.encoders.described import Described, DescribesPictures, Descriptors
+from twinlens.encoders.residual import ConvNorm, Stages, require_stages
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.pool import grid_pool, standardised
 from twinlens.registry import Setting, register
@@ -18,7 +17,7 @@ from twinlens.settings import require, require_at_least, require_share
 
 
 @register("encoder", "convnet")
-class ConvNet(Encoder):
+class ConvNet(DescribesPictures):
     """Residual stages, pooled onto a grid, then one dense layer.
 
     With `grid=1` this is global pooling. A grid of a few cells keeps roughly where things are,
@@ -81,14 +80,12 @@ class ConvNet(Encoder):
             ConfigError: a setting is out of range, or there are not as many strides as widths.
         """
         super().__init__()
-        require_at_least(1, {"encoder.dim": dim, "encoder.widths": widths, "encoder.grid": grid})
-        require_at_least(1, {"encoder.strides": strides, "encoder.stem_stride": stem_stride})
+        counts = {"encoder.dim": dim, "encoder.grid": grid, "encoder.stem_stride": stem_stride}
+        require_at_least(1, counts)
         require_at_least(2, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
         require_share("encoder.described_share", described_share)
-        require(len(widths) > 0, "encoder.widths", "one number or more", widths)
-        many = f"as many numbers as encoder.widths ({len(widths)})"
-        require(len(strides) == len(widths), "encoder.strides", many, strides)
+        require_stages(widths, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.described = None if described == "none" else Described(described, directions)
@@ -100,29 +97,10 @@ class ConvNet(Encoder):
         self.grid = grid
         self.standardise = standardise
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
-        inner = (widths[0], *widths)
-        self.stages = nn.ModuleList(
-            Residual(inner[i], width, stride=strides[i]) for i, width in enumerate(widths)
-        )
+        self.stages = Stages(widths[0], widths, strides)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1] * grid * grid, learned)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-
-    def begin(
-        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
-    ) -> None:
-        self.adapt(inputs, labels, claims)
-
-    def adapt(
-        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
-    ) -> None:
-        """Find the directions in which the identities differ, where pictures are described.
-
-        Raises:
-            DataError: no identity has two pictures, or all pictures are the same.
-        """
-        if self.described is not None:
-            self.described.begin(inputs, labels, claims)
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
@@ -141,7 +119,6 @@ class ConvNet(Encoder):
         x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x = torch.relu_(x)
-        for stage in self.stages:
-            x, mask = stage(x, mask)
+        x, mask = self.stages(x, mask)
         x = grid_pool(x, mask, (self.grid, self.grid))  # [batch, width, grid, grid]
         return self.head(self.dropout(x.flatten(1)))  # [batch, dim]

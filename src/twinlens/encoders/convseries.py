@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.base import Encoder
-from twinlens.encoders.residual import ConvNorm, Residual
+from twinlens.encoders.residual import ConvNorm, Stages, require_stages
 from twinlens.functional.pool import grid_pool
 from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
@@ -54,23 +54,16 @@ class ConvSeries(Encoder):
             ConfigError: a setting is out of range, or there are not as many strides as widths.
         """
         super().__init__()
-        counts = {"encoder.steps": steps, "encoder.local": local}
-        require_at_least(1, {**counts, "encoder.widths": widths, "encoder.strides": strides})
+        require_at_least(1, {"encoder.steps": steps, "encoder.local": local})
         require(kernel % 2 == 1, "encoder.kernel", "odd", kernel)
         require_share("encoder.dropout", dropout)
-        require(len(widths) > 0, "encoder.widths", "one number or more", widths)
-        many = f"as many numbers as encoder.widths ({len(widths)})"
-        require(len(strides) == len(widths), "encoder.strides", many, strides)
+        require_stages(widths, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.dim = steps * local
         self.steps = steps
         self.stem = ConvNorm(channels, widths[0], kernel=kernel, stride=1, axes=1)
-        inner = (widths[0], *widths)
-        self.stages = nn.ModuleList(
-            Residual(inner[i], width, stride=strides[i], kernel=kernel, axes=1)
-            for i, width in enumerate(widths)
-        )
+        self.stages = Stages(widths[0], widths, strides, kernel=kernel, axes=1)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv1d(widths[-1], local, 1)
 
@@ -78,7 +71,6 @@ class ConvSeries(Encoder):
         self.require_axes(values.ndim - 2)
         x, mask = self.stem(values, mask)
         x = torch.relu_(x)
-        for stage in self.stages:
-            x, mask = stage(x, mask)
+        x, mask = self.stages(x, mask)
         x = grid_pool(x, mask, (self.steps,))  # [batch, width, steps]
         return self.head(self.dropout(x)).transpose(1, 2).flatten(1)  # [batch, steps * local]

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from twinlens.encoders.base import Encoder
 from twinlens.errors import DataError
 from twinlens.functional.colours import COLOURS, colours
 from twinlens.functional.descriptors import PLACES, STROKES, places, strokes
@@ -133,6 +134,32 @@ class Described(nn.Module):
 
     def _standardised(self, seen: Tensor) -> Tensor:
         return ((seen - self.mean) / self.deviation).clamp(-_BOUND, _BOUND)
+
+
+class DescribesPictures(Encoder):
+    """An encoder that can tell by formulas what a picture shows, beside what it learns.
+
+    Attributes:
+        described: what tells it; None = nothing does.
+    """
+
+    described: Described | None
+
+    def begin(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
+        self.adapt(inputs, labels, claims)
+
+    def adapt(
+        self, inputs: Iterator[tuple[Tensor, Tensor | None]], labels: Tensor, claims: Tensor
+    ) -> None:
+        """Find the directions in which the identities differ, where pictures are described.
+
+        Raises:
+            DataError: no identity has two pictures, or all pictures are the same.
+        """
+        if self.described is not None:
+            self.described.begin(inputs, labels, claims)
 
 
 def _some_identities(owners: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from twinlens.functional.pool import downsample_mask
+from twinlens.settings import require, require_at_least
 
 _LAYERS = {1: (nn.Conv1d, nn.BatchNorm1d), 2: (nn.Conv2d, nn.BatchNorm2d)}
 """By the number of axes."""
@@ -55,3 +56,39 @@ class Residual(nn.Module):
         if self.shortcut is not None:
             x, _ = self.shortcut(x, mask)
         return torch.relu_(y.add_(x)), inner
+
+
+class Stages(nn.ModuleList):
+    """Residual stages, one after another."""
+
+    def __init__(
+        self,
+        inputs: int,
+        widths: tuple[int, ...],
+        strides: tuple[int, ...],
+        *,
+        kernel: int = 3,
+        axes: int = 2,
+    ) -> None:
+        before = (inputs, *widths)
+        super().__init__(
+            Residual(before[i], width, stride=strides[i], kernel=kernel, axes=axes)
+            for i, width in enumerate(widths)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        for stage in self:
+            x, mask = stage(x, mask)
+        return x, mask
+
+
+def require_stages(widths: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    """Check the settings `widths` and `strides` of an encoder.
+
+    Raises:
+        ConfigError: one is out of range, or there are not as many strides as widths.
+    """
+    require_at_least(1, {"encoder.widths": widths, "encoder.strides": strides})
+    require(len(widths) > 0, "encoder.widths", "one number or more", widths)
+    many = f"as many numbers as encoder.widths ({len(widths)})"
+    require(len(strides) == len(widths), "encoder.strides", many, strides)
