@@ -175,8 +175,8 @@ def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
             f"Training has collapsed: strangers have a mean cosine of {alike:.3f}, so everything "
             "looks alike.",
             alike,
-            "Lower train.learning_rate, use a loss with many negatives (loss=supcon), or start "
-            "with an easier miner (miner=all_pairs or batch_all).",
+            "Lower train.learning_rate, use a loss with many negatives (loss=supcon), or, where a "
+            "miner finds pairs, start with an easier one (miner=all_pairs or batch_all).",
         )
     ]
 
