@@ -72,7 +72,7 @@ class VerificationSampler(IdentitySampler):
         drawn = super().draw(step, rank)
         assert drawn.labels is not None
         owner = drawn.labels // self.variants
-        known = len(self.dataset.identities())
+        known = len(self._genuine.sizes)
         genuine = np.flatnonzero(owner < known).reshape(-1, self.examples)  # [identities, K]
         false = np.flatnonzero(owner >= known)
         whose = genuine[(owner[false, None] - known == owner[genuine[:, 0]]).argmax(1)]  # [n, K]
