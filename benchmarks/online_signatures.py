@@ -13,12 +13,12 @@ Beside them stands dynamic time warping of the same channels, equally weighed: n
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from benchmarks.joined_collections import joined_collections
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
@@ -51,7 +51,7 @@ def run(options: Options) -> Result:
     """Train and test all folds; with --parts, some: task1, task2, without_pressure."""
     tasks = read_tasks(options)
     folds = range(1 if options.quick else FOLDS)
-    both = joined(tasks)
+    both = joined_collections({f"task{task}": users for task, users in tasks.items()})
     made = {
         "task1": lambda fold: _fold("task1", fold, both, tasks[1], options, pressure=False),
         "task2": lambda fold: _fold("task2", fold, tasks[2], tasks[2], options, pressure=True),
@@ -69,28 +69,6 @@ def read_tasks(options: Options) -> dict[int, Dataset]:
     """Both tasks; users of one number have one name in both."""
     root = options.data.unpacked("images/svc2004_online_signatures.zip")
     return {task: read_dataset(root / f"Task{task}", modality="strokes") for task in (1, 2)}
-
-
-def joined(tasks: Mapping[int, Dataset]) -> Dataset:
-    """All users of both tasks, each an identity of its own."""
-    examples = tuple(
-        _renamed(example, f"task{task}/")
-        for task, dataset in tasks.items()
-        for example in dataset.examples
-    )
-    return dataclasses.replace(tasks[1], examples=examples)
-
-
-def _renamed(example: Example, prefix: str) -> Example:
-    def named(name: str | None) -> str | None:
-        return None if name is None else prefix + name
-
-    return dataclasses.replace(
-        example,
-        id=prefix + example.id,
-        identity=named(example.identity),
-        imitates=named(example.imitates),
-    )
 
 
 def configuration(seed: int, options: Options, *, pressure: bool) -> Config:

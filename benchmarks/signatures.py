@@ -16,7 +16,6 @@ Trivial baselines beside them: share of ink, darkest value, pixels, oriented gra
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gradients import oriented_gradients
+from benchmarks.joined_collections import joined_collections
 from benchmarks.record import Anchor, Metric, Options, Result, over_seeds
 from benchmarks.trained import ALL_TO_TRAIN, Figures, train_and_test
 from twinlens.bundle import Bundle
@@ -35,7 +35,7 @@ from twinlens.functional.metrics import equal_error_rate
 from twinlens.modalities.decode import read_image, to_array
 from twinlens.siamese import Siamese
 from twinlens.tasks.comparisons import compare_all
-from twinlens.types import Example, FloatArray
+from twinlens.types import FloatArray
 
 FOLDS = 5
 SEEDS = 3
@@ -61,9 +61,10 @@ def run(options: Options) -> Result:
     known, unseen = halves(bhsig, TRAIN_WRITERS)
     parts: dict[str, tuple[str, Callable[[], list[Figures]]]] = {
         "cedar": ("cedar", lambda: [
-            _trained("cedar", fold, together(*halves(bhsig, 80), others), inside, options, THIRDS)
+            _trained("cedar", fold, joined_collections(three), inside, options, THIRDS)
             for fold in range(1 if options.quick else FOLDS)
             for others, inside in [held_out(cedar, fold)]
+            for three in [dict(zip("012", (*halves(bhsig, 80), others), strict=True))]
         ]),
         "bhsig": ("bhsig_hindi", lambda: [
             _trained("bhsig", seed, known, unseen, options) for seed in options.seed_range(SEEDS)
@@ -99,24 +100,6 @@ def configuration(part: str, seed: int, options: Options) -> Config:
     steps = 20 if options.quick else STEPS[part]
     return load_config(
         None, [*ALL_TO_TRAIN, f"seed={seed}", f"train.steps={steps}"], preset="signatures"
-    )
-
-
-def together(*datasets: Dataset) -> Dataset:
-    """Several collections as one, a group each."""
-    examples = [
-        _named(example, f"{number}/")
-        for number, dataset in enumerate(datasets)
-        for example in dataset.examples
-    ]
-    return dataclasses.replace(datasets[0], examples=tuple(examples))
-
-
-def _named(example: Example, before: str) -> Example:
-    """An example whose names begin with those of its collection."""
-    identity, imitates = (name and before + name for name in (example.identity, example.imitates))
-    return dataclasses.replace(
-        example, id=before + example.id, identity=identity, imitates=imitates, group=before
     )
 
 
