@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -34,6 +34,7 @@ class IdentitySampler(Sampler):
     """
 
     consumes = "labels"
+    fewest_examples: ClassVar[int] = 1
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class IdentitySampler(Sampler):
         """
         super().__init__(dataset, variants, seed)
         require(identities >= 2, "sampler.identities", "at least 2", identities)
-        require(examples >= 1, "sampler.examples", "at least 1", examples)
+        least = self.fewest_examples
+        require(examples >= least, "sampler.examples", f"at least {least}", examples)
         require(imitations >= 0, "sampler.imitations", "at least 0", imitations)
         require(1 <= groups <= identities, "sampler.groups", "1 to sampler.identities", groups)
         require(0 <= derived_share <= 1, "sampler.derived_share", "between 0 and 1", derived_share)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 
-from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw
 from twinlens.data.samplers.identities import IdentitySampler
 from twinlens.registry import register
-from twinlens.settings import require
 from twinlens.types import Pairs
 
 
@@ -20,8 +17,8 @@ class VerificationSampler(IdentitySampler):
     """The draws of `identities`, as the pairs that verification asks about.
 
     These are each two examples of an identity, the same; each example with each imitation of its
-    identity, different; and each example with one of the identity drawn next, different. Where
-    there are imitations, as many as examples, most that is different is one of them; and two
+    identity, different; and each example with one of the identity drawn next, different. With
+    two imitations of each identity or more, most that is different is an imitation; and two
     imitations are never held to be the same, as they are by the labels of `identities`.
 
     Source:
@@ -31,42 +28,7 @@ class VerificationSampler(IdentitySampler):
     """
 
     gives = "pairs"
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        variants: int,
-        seed: int,
-        *,
-        identities: int = 40,
-        examples: int = 4,
-        within: Literal["auto", "group", "across"] = "auto",
-        groups: int = 1,
-        derived_share: float = 0.3,
-        imitations: int = 4,
-    ) -> None:
-        """Args:
-        dataset, variants, seed: as of `identities`.
-        identities, examples, within, groups, derived_share: as of `identities`; 2 examples or more.
-        imitations: how many imitations of each identity are drawn beside its examples, where there
-            are any.
-
-        Raises:
-            ConfigError: a setting is out of range, or "group" without groups.
-            DataError: fewer than two identities.
-        """
-        require(examples >= 2, "sampler.examples", "at least 2", examples)
-        super().__init__(
-            dataset,
-            variants,
-            seed,
-            identities=identities,
-            examples=examples,
-            within=within,
-            groups=groups,
-            derived_share=derived_share,
-            imitations=imitations,
-        )
+    fewest_examples = 2
 
     def draw(self, step: int, rank: int = 0) -> Draw:
         drawn = super().draw(step, rank)
