@@ -13,8 +13,10 @@ is the sets of pairs that texts connect, a question with all its candidates.
 * `fnmr_over_oracle_<set>`: what honesty costs: the false non-match rate at the promised threshold
   over that at the threshold which the other half itself would have chosen; of means over trials.
 * `cllr_over_min_cllr_<set>`, `ece_<set>`: of the probabilities on the other half, means; the former
-  of trials whose scores overlap, since min-Cllr is 0 in the others. Beside the latter stands what
-  perfect probabilities would show on as many comparisons, if none shared an identity.
+  of trials whose scores overlap, since min-Cllr is 0 in the others. Beside both stands what the map
+  of all units would show, those it is tried on among them: what no calibration on other units can
+  be expected to beat; and beside the latter what perfect probabilities would show on as many
+  comparisons, if none shared an identity.
 * `refusal_correct`: share of the cases with far too few identities in which 0.1 % was refused.
 
 The other half is a sample too. Its own rate lies off the truth by about as much as that of the
@@ -39,7 +41,7 @@ from benchmarks.texts import TextPairs, quora, wikiqa
 from benchmarks.trained import trained_model
 from twinlens.bundle import Bundle
 from twinlens.calibration import OperatingPoint
-from twinlens.calibration.maps import best_map
+from twinlens.calibration.maps import Map, best_map
 from twinlens.calibration.operating import Thresholds
 from twinlens.config import load_config
 from twinlens.data.dataset import Dataset
@@ -66,6 +68,7 @@ COMPARISONS = 500_000
 """Impostor comparisons of each half."""
 BOUND = "the worst counted once more"
 """How promises are bounded: figures of another bound are made anew."""
+MAP_OF_ALL = "the map of all, those tried among them"
 CHANCES = 5
 """Draws of what a perfect map would be measured at."""
 FEW = 5
@@ -155,7 +158,10 @@ def tried(name: str, subjects: Tried | Sequence[Tried], options: Options) -> Par
     trials = range(QUICK_TRIALS if options.quick else TRIALS)
 
     def part() -> Part:
-        found = [trial(turns[seed % len(turns)], seed) for seed in trials]
+        of_all = [best_map(one.compare(range(one.units), 0)) for one in turns]
+        found = [
+            trial(turns[seed % len(turns)], seed, of_all[seed % len(turns)]) for seed in trials
+        ]
         few = [refuses_few(turns[seed % len(turns)], seed) for seed in trials]
         counts = dict(zip(_FEW, (sum(few), len(few)), strict=True))
         details = {**details_of(found), **counts}
@@ -166,6 +172,7 @@ def tried(name: str, subjects: Tried | Sequence[Tried], options: Options) -> Par
     asked = {
         "models": [subject.model for subject in turns],
         "bound": BOUND,
+        "beside": MAP_OF_ALL,
         "trials": len(trials),
         "comparisons": COMPARISONS,
     }
@@ -256,25 +263,34 @@ def subject_of(bundle: Bundle, dataset: Dataset, impostors: Impostors = "all") -
     return Subject(bundle.fingerprint, dataset, embeddings, bundle.siamese, impostors)
 
 
-def trial(subject: Tried, seed: int) -> dict[str, Any]:
-    """Calibrate on half of the units and try on the other half."""
+def trial(subject: Tried, seed: int, of_all: Map) -> dict[str, Any]:
+    """Calibrate on half of the units and try on the other half, beside the map of all units."""
     order = np.random.default_rng(seed).permutation(subject.units)
     half = subject.units // 2
     known = subject.compare(order[:half].tolist(), seed)
     new = subject.compare(order[half:].tolist(), seed)
     thresholds = Thresholds(known)
     llr = best_map(known).llr(new.scores)
-    weights = balanced_weights(new.same, PRIOR)
     return {
         "rates": {
             str(rate): _tried(thresholds.operating_point(rate, CONFIDENCE), new, rate)
             for rate in RATES
         },
-        "cllr": cllr(llr, new.same),
+        **_measured(llr, new.same),
+        **{
+            f"{key}_of_all": value
+            for key, value in _measured(of_all.llr(new.scores), new.same).items()
+        },
         "min_cllr": min_cllr(new.scores, new.same),
-        "ece": expected_calibration_error(probability(llr, PRIOR), new.same, weights),
         "ece_of_chance": ece_of_chance(llr, new.same, seed),
     }
+
+
+def _measured(llr: FloatArray, same: BoolArray) -> dict[str, float]:
+    """How good log-likelihood ratios are."""
+    weights = balanced_weights(same, PRIOR)
+    ece = expected_calibration_error(probability(llr, PRIOR), same, weights)
+    return {"cllr": cllr(llr, same), "ece": ece}
 
 
 def ece_of_chance(llr: FloatArray, same: BoolArray, seed: int) -> float:
@@ -343,15 +359,20 @@ def metrics_of(name: str, found: Sequence[dict[str, Any]]) -> list[Metric]:
         if oracle > 0:
             key = f"fnmr_over_oracle_{name}{suffix}"
             made.append(Metric(key, fnmr / oracle, "ratio", "lower", goal=1.3))
-    ratios = [trial["cllr"] / trial["min_cllr"] for trial in found if trial["min_cllr"] > 0]
-    if ratios:
-        key, ratio = f"cllr_over_min_cllr_{name}", float(np.mean(ratios))
-        made.append(Metric(key, ratio, "ratio", "lower", goal=1.1, beyond=1.05))
-    ece, chance = (
-        float(np.mean([trial[key] for trial in found])) for key in ("ece", "ece_of_chance")
+    if overlapping := [trial for trial in found if trial["min_cllr"] > 0]:
+        ratio, ratio_of_all = (
+            float(np.mean([trial[key] / trial["min_cllr"] for trial in overlapping]))
+            for key in ("cllr", "cllr_of_all")
+        )
+        anchors = (Anchor(ratio_of_all, MAP_OF_ALL),)
+        key = f"cllr_over_min_cllr_{name}"
+        made.append(Metric(key, ratio, "ratio", "lower", goal=1.1, beyond=1.05, anchors=anchors))
+    ece, ece_of_all, chance = (
+        float(np.mean([trial[key] for trial in found]))
+        for key in ("ece", "ece_of_all", "ece_of_chance")
     )
-    perfect = Anchor(chance, "perfect probabilities, by chance")
-    made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02, anchors=(perfect,)))
+    anchors = (Anchor(ece_of_all, MAP_OF_ALL), Anchor(chance, "perfect probabilities, by chance"))
+    made.append(Metric(f"ece_{name}", ece, "rate", "lower", goal=0.02, anchors=anchors))
     return made
 
 

@@ -55,6 +55,19 @@ def test_a_promise_is_tried_or_refused(scored: trust.Scored, tmp_path: Path) -> 
     assert trust.tried("made", scored, options) == part  # from what was kept
 
 
+def test_the_map_of_all_tells_what_halves_that_differ_cost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    unit, same = np.repeat(np.arange(12), 60), np.tile([True, False], 360)
+    scores = 2 * same + rng.normal(size=12)[unit] + rng.normal(size=len(unit))  # each has its own
+    made = trust.Scored("made", Compared(scores, same, unit, unit, 12, "identity", 12))
+    part = trust.tried("made", made, Options(DataFolder(tmp_path, tmp_path / "cache"), quick=True))
+    found = {metric.key: metric for metric in part.metrics}
+    for key in ("cllr_over_min_cllr_made", "ece_made"):
+        of_all = found[key].anchors[0]
+        assert of_all.source == trust.MAP_OF_ALL
+        assert of_all.value < found[key].value
+
+
 @pytest.mark.parametrize(("count", "low", "high"), [(200, 0.03, 0.12), (200_000, 0.001, 0.01)])
 def test_chance_makes_a_calibration_error_of_few_comparisons(
     count: int, low: float, high: float
