@@ -35,7 +35,7 @@ from benchmarks.data import ROOT
 from benchmarks.gallery_peers import Search, Setting, lancedb_settings, milvus_settings, recall
 from benchmarks.parts import Part, kept_part
 from benchmarks.record import Anchor, Metric, Options, Result
-from benchmarks.trust import omniglot_model
+from benchmarks.trust_subjects import omniglot_model
 from twinlens.bundle import Bundle
 from twinlens.data.manifest import read_dataset
 from twinlens.gallery import Entry, Gallery, Space

@@ -30,7 +30,8 @@ from benchmarks import faces
 from benchmarks.lfw import read_lfw
 from benchmarks.parts import Part, kept_part
 from benchmarks.record import Anchor, Metric, Options, Result
-from benchmarks.trust import BOUND, Subject, omniglot, share, subject_of
+from benchmarks.trust import BOUND, share
+from benchmarks.trust_subjects import Subject, omniglot, subject_of
 from twinlens.calibration import Calibration
 from twinlens.config import CalibrationConfig
 from twinlens.gallery import Entry, Gallery, Space

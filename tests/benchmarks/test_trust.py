@@ -11,6 +11,7 @@ from benchmarks import trust
 from benchmarks.data import DataFolder
 from benchmarks.record import Options
 from benchmarks.texts import TextPairs
+from benchmarks.trust_subjects import Scored, scored_pairs
 from texts import train_small
 from twinlens.bundle import Bundle
 from twinlens.evaluation.suite import linked
@@ -20,16 +21,16 @@ QUESTIONS, CANDIDATES = 120, 6
 
 
 @pytest.fixture
-def scored() -> trust.Scored:
+def scored() -> Scored:
     """Questions with candidates of which the first is right and scores a little higher."""
     rng = np.random.default_rng(0)
     left = np.repeat(np.arange(QUESTIONS), CANDIDATES)
     right = QUESTIONS + np.arange(len(left))
     same = np.arange(len(left)) % CANDIDATES == 0
-    return trust.Scored("made", linked(rng.normal(size=len(left)) + 2 * same, same, left, right))
+    return Scored("made", linked(rng.normal(size=len(left)) + 2 * same, same, left, right))
 
 
-def test_a_half_has_all_of_a_question_or_nothing(scored: trust.Scored) -> None:
+def test_a_half_has_all_of_a_question_or_nothing(scored: Scored) -> None:
     assert scored.units == QUESTIONS
     order = np.random.default_rng(0).permutation(scored.units).tolist()
     halves = [scored.compare(order[:60], 0), scored.compare(order[60:], 0)]
@@ -40,11 +41,11 @@ def test_a_half_has_all_of_a_question_or_nothing(scored: trust.Scored) -> None:
 def test_a_comparison_across_the_halves_is_in_neither() -> None:
     sides = np.array([0, 0, 1]), np.array([0, 1, 1])
     every = Compared(np.arange(3.0), np.array([True, False, True]), *sides, 2, "identity", 2)
-    scored = trust.Scored("made", every)
+    scored = Scored("made", every)
     assert [scored.compare([unit], 0).scores.tolist() for unit in (0, 1)] == [[0.0], [2.0]]
 
 
-def test_a_promise_is_tried_or_refused(scored: trust.Scored, tmp_path: Path) -> None:
+def test_a_promise_is_tried_or_refused(scored: Scored, tmp_path: Path) -> None:
     options = Options(DataFolder(tmp_path, tmp_path / "cache"), quick=True)
     part = trust.tried("made", scored, options)
     values = {metric.key: metric.value for metric in part.metrics}
@@ -59,7 +60,7 @@ def test_the_map_of_all_tells_what_halves_that_differ_cost(tmp_path: Path) -> No
     rng = np.random.default_rng(0)
     unit, same = np.repeat(np.arange(12), 60), np.tile([True, False], 360)
     scores = 2 * same + rng.normal(size=12)[unit] + rng.normal(size=len(unit))  # each has its own
-    made = trust.Scored("made", Compared(scores, same, unit, unit, 12, "identity", 12))
+    made = Scored("made", Compared(scores, same, unit, unit, 12, "identity", 12))
     part = trust.tried("made", made, Options(DataFolder(tmp_path, tmp_path / "cache"), quick=True))
     found = {metric.key: metric for metric in part.metrics}
     for key in ("cllr_over_min_cllr_made", "ece_made"):
@@ -82,5 +83,5 @@ def test_given_pairs_are_scored_once_and_linked_by_their_texts(tmp_path: Path) -
     left = tuple(f"{letter} {number}" for letter in "abcdefghijkl" for number in (1, 1, 2))
     right = tuple(f"{letter} {number}" for letter in "abcdefghijkl" for number in (2, 3, 1))
     pairs = TextPairs(left, right, np.tile([1.0, 0, 1], 12))
-    scored = trust.scored_pairs(bundle, pairs)
+    scored = scored_pairs(bundle, pairs)
     assert (len(scored.every), scored.units, scored.every.unit) == (24, 12, "component")
