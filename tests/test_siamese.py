@@ -159,3 +159,20 @@ def test_what_is_told_beside_parts_needs_a_comparator_that_knows(
         build_siamese(load_config(None, none))
     able = ["comparator=aligned", "comparator.steps=48", "comparator.beside=48"]
     assert build_siamese(load_config(None, [*beside, *able])).dim == 48 * 24 + 48
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ["encoder.mirrors=true", "comparator=aligned", "comparator.steps=48"],
+        ["comparator=aligned", "comparator.steps=48", "comparator.relative=true"],
+        ["encoder.mirrors=true", "comparator=cosine"],
+    ],
+)
+def test_scores_are_told_against_a_level_only_where_there_is_one(changed: list[str]) -> None:
+    columns = ["encoder=convcolumns", "encoder.box=[16,32]"]
+    with pytest.raises(ConfigError, match="comparator.relative must be (true|false) where"):
+        build_siamese(load_config(None, [*columns, *changed]))
+    fitting = ["encoder.mirrors=true", "comparator.relative=true"]
+    able = [*columns, *fitting, "comparator=aligned", "comparator.steps=48"]
+    assert build_siamese(load_config(None, able)).dim == 48 * 24 + 1

@@ -32,6 +32,7 @@ def build_siamese(config: Config) -> Siamese:
     _require_parts(config)
     encoder = _encoder(config, modality)
     _require_beside(encoder, config)
+    _require_level(encoder, config)
     comparator = build("comparator", config.comparator, encoder.dim)
     return Siamese(encoder, comparator, modality).eval()
 
@@ -70,6 +71,21 @@ def _require_beside(encoder: Encoder, config: Config) -> None:
         raise ConfigError(
             f"comparator.beside must be {encoder.beside}, as many numbers as the encoder tells "
             f"beside the parts. Got {asked}. Set it so."
+        )
+
+
+def _require_level(encoder: Encoder, config: Config) -> None:
+    """Check that scores are told against a level where the encoder gives one, and only there.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    asked = resolve("comparator", config.comparator).settings.get("relative", False)
+    if asked != encoder.gives_level:
+        raise ConfigError(
+            f"comparator.relative must be {str(encoder.gives_level).lower()} where "
+            f"encoder.mirrors is. Got {str(asked).lower()}. Set both or none, with "
+            "comparator.name = aligned."
         )
 
 

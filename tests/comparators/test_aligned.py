@@ -103,3 +103,22 @@ def test_a_score_is_the_same_with_a_gradient_and_without(
     followed = comparator.paired(a.clone().requires_grad_(), b)
     assert followed.requires_grad
     torch.testing.assert_close(comparator.paired(a, b), followed.detach())
+
+
+def test_a_relative_cost_is_told_in_levels_of_both() -> None:
+    plain, relative = Aligned(8, steps=4), Aligned(12, steps=4, beside=3, relative=True)
+    a, b = torch.randn(2, 5, 12)
+    a[:, 8], b[:, 8] = torch.tensor([[0.5], [0.8]])
+    rows = plain.paired(plain.project(a[:, :8]), plain.project(b[:, :8]))
+    beside = 1 - torch.cosine_similarity(a[:, 9:], b[:, 9:])
+    one, other = relative.project(a), relative.project(b)
+    torch.testing.assert_close(relative.paired(one, other), rows / 0.65 - beside)
+    torch.testing.assert_close(relative.matrix(one, other).diagonal(), rows / 0.65 - beside)
+    one[:, 8] = other[:, 8] = 0.0  # its own mirror image
+    assert torch.isfinite(relative.paired(one, other)).all()
+
+
+@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
+def test_the_contract_of_a_relative_cost(cost: str) -> None:
+    settings = {"steps": 4, "cost": cost, "relative": True, "beside": 3}
+    assert [str(result) for result in broken(check_comparator("aligned", settings))] == []

@@ -15,6 +15,9 @@ from twinlens.functional.late import among_themselves, in_blocks
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least
 
+_LEAST_LEVEL = 0.25
+"""Below which no level counts: a drawing that is its own mirror image would be like nothing."""
+
 
 @register("comparator", "aligned")
 class Aligned(Comparator):
@@ -22,7 +25,8 @@ class Aligned(Comparator):
 
     For an encoder that gives a row of `steps` local embeddings, as `convseries`, `convcolumns` and
     `weighed`. A score is about 0 for the same and falls from there. Where the encoder tells more
-    beside them, 1 - its cosine is a further cost.
+    beside them, 1 - its cosine is a further cost. Where it tells a level, the cost of a row is told
+    in such levels: -1 is no more alike than each is to its own mirror images.
 
     Source:
         Sakoe, Chiba 1978, see `functional.alignment`. Learned local distances under it:
@@ -30,7 +34,11 @@ class Aligned(Comparator):
         signature verification. IEEE TIFS 17, 2022.
     """
 
-    neutral: ClassVar[Mapping[str, Setting]] = {"beside": 0, "beside_weight": 1.0}
+    neutral: ClassVar[Mapping[str, Setting]] = {
+        "beside": 0,
+        "beside_weight": 1.0,
+        "relative": False,
+    }
     needs_parts = True
 
     def __init__(
@@ -41,6 +49,7 @@ class Aligned(Comparator):
         cost: Literal["cosine", "manhattan"] = "cosine",
         beside: int = 0,
         beside_weight: float = 1.0,
+        relative: bool = False,
     ) -> None:
         """Args:
         dim: supplied.
@@ -50,6 +59,8 @@ class Aligned(Comparator):
         beside: numbers at the end of an embedding that are no part of the row, and are compared by
             their cosine; encoder.directions where encoder.described is set.
         beside_weight: of their cost; that of the row counts 1.
+        relative: divide the cost of the row by the mean of both levels, the number after each row;
+            true where encoder.mirrors is.
 
         Raises:
             ConfigError: a setting is out of range, or an embedding does not fall into so many
@@ -60,25 +71,27 @@ class Aligned(Comparator):
             0, {"comparator.beside": beside, "comparator.beside_weight": beside_weight}
         )
         require(beside < dim, "comparator.beside", f"below the {dim} of an embedding", beside)
-        require_parts(dim - beside, steps)
-        self.steps, self.cost = steps, cost
+        require_parts(dim - beside - relative, steps)
+        self.steps, self.cost, self.relative = steps, cost, relative
         self.beside, self.beside_weight = beside, beside_weight
 
     def project(self, embeddings: Tensor) -> Tensor:
-        row, rest = self._parted(embeddings)
+        row, level, beside = self._parted(embeddings)
         if self.cost == "cosine":
             row = l2_normalise(self._rows(embeddings)).flatten(1)
-        return torch.cat([row, l2_normalise(rest)], dim=1) if self.beside else row
+        return torch.cat([row, level, l2_normalise(beside)], dim=1)
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
         left, right = self._rows(a), self._rows(b)  # [n, steps, local] each
         learning = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
         aligned = self._followed if learning else self._least
         score = -aligned(left, right) / self.steps
-        if not self.beside:
-            return score
-        cosine = (self._parted(a)[1] * self._parted(b)[1]).sum(1)
-        return score - self.beside_weight * (1 - cosine)
+        (_, level, beside), (_, other_level, other_beside) = self._parted(a), self._parted(b)
+        if self.relative:
+            score = score / ((level + other_level) / 2).clamp_min(_LEAST_LEVEL).squeeze(1)
+        if self.beside:
+            score = score - self.beside_weight * (1 - (beside * other_beside).sum(1))
+        return score
 
     def _least(self, left: Tensor, right: Tensor) -> Tensor:
         """Cost of the best path of each pair. [n, steps, local] each -> [n]."""
@@ -109,11 +122,16 @@ class Aligned(Comparator):
         """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""
         return torch.cdist(a, b, p=1) if self.cost == "manhattan" else 1 - a @ b.transpose(1, 2)
 
-    def _parted(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """The row, and what is beside it. [n, dim] -> [n, steps · local], [n, beside]."""
-        width = embeddings.shape[1] - self.beside
-        return embeddings[:, :width], embeddings[:, width:]
+    def _parted(self, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The row, its level, and what is beside them.
+
+        [n, dim] -> [n, steps · local], [n, 1 or 0], [n, beside].
+        """
+        level, beside = int(self.relative), self.beside
+        row = embeddings.shape[1] - level - beside
+        made = embeddings.split([row, level, beside], dim=1)
+        return made[0], made[1], made[2]
 
     def _rows(self, embeddings: Tensor) -> Tensor:
-        row, _ = self._parted(embeddings)
+        row = self._parted(embeddings)[0]
         return row.unflatten(1, (self.steps, row.shape[1] // self.steps))
