@@ -120,32 +120,20 @@ def _trained(
 
 
 def apart(embeddings: FloatArray, dataset: Dataset, siamese: Siamese) -> Figures:
-    """Equal error rates against forgeries by the columns alone, by what is beside them alone, and
-    by both where no level is told.
+    """Equal error rates against forgeries by the columns alone, and by what is beside them alone.
 
     One reference each.
     """
     comparator = siamese.comparator
     assert isinstance(comparator, Aligned)
-
-    def rate(embeddings: FloatArray) -> float:
-        compared = compare_all(
-            embeddings, dataset, siamese, references=1, impostors="imitations", combine="mean"
-        )
-        return equal_error_rate(compared.scores, compared.same)[0]
-
     weight, found = comparator.beside_weight, {}
     for name, other in (("columns", 0.0), ("measures", 1e6)):
         comparator.beside_weight = other
-        found[name] = rate(embeddings)
-    comparator.beside_weight = weight
-    level = siamese.encoder.learned.stop
-    found["no_level"] = rate(
-        np.concatenate(
-            [embeddings[:, :level], np.ones_like(embeddings[:, :1]), embeddings[:, level + 1 :]],
-            axis=1,
+        compared = compare_all(
+            embeddings, dataset, siamese, references=1, impostors="imitations", combine="mean"
         )
-    )
+        found[name] = equal_error_rate(compared.scores, compared.same)[0]
+    comparator.beside_weight = weight
     return found
 
 
@@ -170,11 +158,7 @@ def metrics_of(
     goal, beyond = GOALS[key]
     tested = "cedar" if key == "cedar" else "bhsig_hindi"
     trivial = tuple(Anchor(round(eer, 3), name) for name, eer in baselines[tested].items())
-    parts = {
-        "columns": "columns of the ink alone",
-        "measures": "measures of the page alone",
-        "no_level": "both, not told against mirror images",
-    }
+    parts = {"columns": "columns of the ink alone", "measures": "measures of the page alone"}
     trivial = (
         tuple(
             Anchor(round(float(np.mean([run[name] for run in runs])), 3), what)

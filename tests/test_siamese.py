@@ -162,17 +162,24 @@ def test_what_is_told_beside_parts_needs_a_comparator_that_knows(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "told"),
     [
-        ["encoder.mirrors=true", "comparator=aligned", "comparator.steps=48"],
-        ["comparator=aligned", "comparator.steps=48", "comparator.relative=true"],
-        ["encoder.mirrors=true", "comparator=cosine"],
+        (["encoder.mirrors=true"], "comparator.relative must be true where"),
+        (["comparator.relative=true"], "comparator.relative must be false where"),
+        (
+            ["encoder.mirrors=true", "comparator.relative=true", "comparator.cost=cosine"],
+            "comparator.cost must be manhattan",
+        ),
     ],
 )
-def test_scores_are_told_against_a_level_only_where_there_is_one(changed: list[str]) -> None:
-    columns = ["encoder=convcolumns", "encoder.box=[16,32]"]
-    with pytest.raises(ConfigError, match="comparator.relative must be (true|false) where"):
-        build_siamese(load_config(None, [*columns, *changed]))
-    fitting = ["encoder.mirrors=true", "comparator.relative=true"]
-    able = [*columns, *fitting, "comparator=aligned", "comparator.steps=48"]
-    assert build_siamese(load_config(None, able)).dim == 48 * 24 + 1
+def test_costs_are_told_in_a_level_only_where_there_is_one(changed: list[str], told: str) -> None:
+    aligned = ["comparator=aligned", "comparator.steps=8", "comparator.cost=manhattan"]
+    series = ["modality=strokes", "encoder=weighed", "encoder.steps=8", *aligned]
+    with pytest.raises(ConfigError, match=told):
+        build_siamese(load_config(None, [*series, *changed]))
+    plain = build_siamese(load_config(None, series))
+    told_in = load_config(None, [*series, "encoder.mirrors=true", "comparator.relative=true"])
+    assert build_siamese(told_in).dim == plain.dim + 1
+    other = ["modality=strokes", "encoder=weighed", "encoder.mirrors=true", "comparator=cosine"]
+    with pytest.raises(ConfigError, match=r"Got false\. Set both or none, with comparator\.name"):
+        build_siamese(load_config(None, other))

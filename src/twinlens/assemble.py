@@ -75,17 +75,22 @@ def _require_beside(encoder: Encoder, config: Config) -> None:
 
 
 def _require_level(encoder: Encoder, config: Config) -> None:
-    """Check that scores are told against a level where the encoder gives one, and only there.
+    """Check that costs are told in a level where the encoder gives one, and only there.
 
     Raises:
         ConfigError: they are not.
     """
-    asked = resolve("comparator", config.comparator).settings.get("relative", False)
-    if asked != encoder.gives_level:
+    given, comparator = encoder.level, resolve("comparator", config.comparator).settings
+    asked = comparator.get("relative", False)
+    if asked != (given is not None):
         raise ConfigError(
-            f"comparator.relative must be {str(encoder.gives_level).lower()} where "
-            f"encoder.mirrors is. Got {str(asked).lower()}. Set both or none, with "
-            "comparator.name = aligned."
+            f"comparator.relative must be {str(not asked).lower()} where encoder.mirrors is. Got "
+            f"{str(asked).lower()}. Set both or none, with comparator.name = aligned."
+        )
+    if given is not None and comparator["cost"] != given:
+        raise ConfigError(
+            f"comparator.cost must be {given}, in which the encoder tells its level. Got "
+            f"{comparator['cost']}. Set it so."
         )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from twinlens.comparators import Aligned
 from twinlens.encoders import ConvColumns
 from twinlens.errors import ConfigError
 from twinlens.testing import broken, check_encoder
@@ -19,7 +18,6 @@ from twinlens.testing import broken, check_encoder
         {"widths": (6, 8), "strides": (1, 2), "rows": 2, "steps": 4, "local": 3},
         {"widths": (5,), "strides": (2,), "rows": 1, "steps": 1, "local": 4, "dropout": 0.5},
         {"widths": (5,), "strides": (2,), "steps": 4, "local": 3, "box": (16, 32)},
-        {"widths": (5,), "strides": (2,), "steps": 4, "box": (16, 32), "mirrors": True},
         {"widths": (5,), "strides": (2,), "steps": 4, "described": "strokes", "directions": 3},
     ],
 )
@@ -100,7 +98,6 @@ def test_what_is_described_stands_beside_the_columns_and_is_left_out_of_training
         ({"steps": 0}, "encoder.steps"),
         ({"box": (4,)}, "a height and a width"),
         ({"box": (4, 0)}, "encoder.box"),
-        ({"mirrors": True}, "encoder.box"),
         ({"directions": 1}, "encoder.directions"),
         ({"dropout": 1.0}, "encoder.dropout"),
     ],
@@ -110,37 +107,3 @@ def test_settings_out_of_range_are_refused(settings: dict[str, Any], word: str) 
         ConvColumns(1, None, **settings)
     with pytest.raises(ConfigError, match="inputs of 1"):
         ConvColumns(1, (1, 10))
-
-
-def test_a_level_is_what_aligning_with_mirror_images_costs() -> None:
-    """Told outside of training only; none where a drawing is its own mirror image."""
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {"widths": (4,), "strides": (1,), "rows": 2, "steps": 4, "local": 2}
-    encoder = ConvColumns(1, None, box=(16, 32), mirrors=True, **settings).eval()
-    plain = ConvColumns(1, None, box=(16, 32), **settings).eval()
-    plain.load_state_dict(encoder.state_dict())
-    pages = drawings(3)
-    made, columns = encoder(pages), plain(pages)
-    assert encoder.gives_level
-    assert made.shape == (3, encoder.dim) == (3, 4 * 2 + 1)
-    torch.testing.assert_close(made[:, :8], columns)
-    aligned = Aligned(8, steps=4)
-    mirrored = [plain(pages.flip(axes)) for axes in [(2,), (3,), (2, 3)]]
-    costs = [-aligned.paired(aligned.project(columns), aligned.project(one)) for one in mirrored]
-    torch.testing.assert_close(made[:, 8], torch.stack(costs).mean(0))
-    assert (made[:, 8] > 1e-3).all()
-    filled = torch.zeros(1, 1, 40, 60)
-    filled[..., 5:25, 10:40] = 1
-    assert encoder(filled)[0, 8].item() < made[:, 8].min()
-    assert torch.equal(encoder.train()(pages)[:, 8], torch.ones(3))
-
-
-def test_a_level_can_be_exported_for_any_batch() -> None:
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {"widths": (4,), "strides": (1,), "steps": 4, "local": 2}
-    encoder = ConvColumns(
-        1, None, box=(16, 32), mirrors=True, described="strokes", directions=3, **settings
-    ).eval()
-    batch = torch.export.Dim("batch", min=2, max=64)
-    program = torch.export.export(encoder, (drawings(3),), dynamic_shapes={"values": {0: batch}})
-    torch.testing.assert_close(program.module()(drawings(5)), encoder(drawings(5)))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from twinlens.comparators.base import Comparator, require_parts
-from twinlens.functional.alignment import best_path, least_cost
+from twinlens.functional.alignment import PartCost, best_path, least_cost, part_costs
 from twinlens.functional.distance import l2_normalise
 from twinlens.functional.late import among_themselves, in_blocks
 from twinlens.registry import Setting, register
 from twinlens.settings import require, require_at_least
 
 _LEAST_LEVEL = 0.25
-"""Below which no level counts: a drawing that is its own mirror image would be like nothing."""
+"""Below which no level counts, so that a series that hardly moves is not unlike everything."""
 
 
 @register("comparator", "aligned")
@@ -25,8 +25,8 @@ class Aligned(Comparator):
 
     For an encoder that gives a row of `steps` local embeddings, as `convseries`, `convcolumns` and
     `weighed`. A score is about 0 for the same and falls from there. Where the encoder tells more
-    beside them, 1 - its cosine is a further cost. Where it tells a level, the cost of a row is told
-    in such levels: -1 is no more alike than each is to its own mirror images.
+    beside them, 1 - its cosine is a further cost. Where it tells a level, costs are told in it: -1
+    is no more alike than two series are to their own mirror images.
 
     Source:
         Sakoe, Chiba 1978, see `functional.alignment`. Learned local distances under it:
@@ -46,7 +46,7 @@ class Aligned(Comparator):
         dim: int,
         *,
         steps: int = 32,
-        cost: Literal["cosine", "manhattan"] = "cosine",
+        cost: PartCost = "cosine",
         beside: int = 0,
         beside_weight: float = 1.0,
         relative: bool = False,
@@ -72,7 +72,8 @@ class Aligned(Comparator):
         )
         require(beside < dim, "comparator.beside", f"below the {dim} of an embedding", beside)
         require_parts(dim - beside - relative, steps)
-        self.steps, self.cost, self.relative = steps, cost, relative
+        self.steps, self.relative = steps, relative
+        self.cost: PartCost = cost
         self.beside, self.beside_weight = beside, beside_weight
 
     def project(self, embeddings: Tensor) -> Tensor:
@@ -95,7 +96,7 @@ class Aligned(Comparator):
 
     def _least(self, left: Tensor, right: Tensor) -> Tensor:
         """Cost of the best path of each pair. [n, steps, local] each -> [n]."""
-        return least_cost(self._costs(left, right))
+        return least_cost(part_costs(left, right, self.cost))
 
     def _followed(self, left: Tensor, right: Tensor) -> Tensor:
         """The same with a gradient.
@@ -104,7 +105,7 @@ class Aligned(Comparator):
         the total as the path tells (almost everywhere), and of all the cells only those on the path
         have to be remembered.
         """
-        path = best_path(self._costs(left.detach(), right.detach()))  # [n, 2 steps - 1]
+        path = best_path(part_costs(left.detach(), right.detach(), self.cost))  # [n, 2 steps - 1]
         real = path < self.steps**2
         row, column = (path // self.steps).clamp(max=self.steps - 1), path % self.steps
         local = left.shape[2]
@@ -117,10 +118,6 @@ class Aligned(Comparator):
         if a is b:
             return among_themselves(self.paired, a, cells=self.steps**2)
         return in_blocks(self.paired, a, b, cells=self.steps**2)
-
-    def _costs(self, a: Tensor, b: Tensor) -> Tensor:
-        """Of each part of one with each of the other. [n, steps, local] -> [n, steps, steps]."""
-        return torch.cdist(a, b, p=1) if self.cost == "manhattan" else 1 - a @ b.transpose(1, 2)
 
     def _parted(self, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The row, its level, and what is beside them.

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from twinlens.errors import ConfigError
+from twinlens.functional.alignment import PartCost
 from twinlens.registry import Setting
 
 
@@ -27,8 +28,8 @@ class Encoder(nn.Module, ABC):
             formulas.
         beside: how many numbers at the end of an embedding mean something only where they are
             compared by their cosine, since formulas tell them.
-        gives_level: whether a number before those beside tells what comparing an example with what
-            is surely another costs, which its scores are told against.
+        level: the cost of parts in which a number before those beside tells what comparing an
+            example with its own mirror images costs; None = there is no such number.
         positions: steps of a series that it takes, beyond which it cuts; None = any number.
         gives_parts: whether an embedding is a row of parts, each an embedding of its own.
         neutral: settings that came after models had been saved, at the value that changes nothing.
@@ -38,7 +39,7 @@ class Encoder(nn.Module, ABC):
     dim: int
     learned: slice = slice(None)
     beside: int = 0
-    gives_level: bool = False
+    level: PartCost | None = None
     positions: int | None = None
     gives_parts: ClassVar[bool] = False
     neutral: ClassVar[Mapping[str, Setting]] = {}

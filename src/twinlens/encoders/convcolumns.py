@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
 from twinlens.encoders.described import Described, DescribesPictures, Descriptors
 from twinlens.encoders.residual import ConvNorm, Stages, require_stages
-from twinlens.functional.alignment import least_cost
-from twinlens.functional.distance import l2_normalise
 from twinlens.functional.ink_box import ink_box
 from twinlens.functional.pool import grid_pool
-from twinlens.registry import Setting, register
+from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
-
-_MIRRORS = ((2,), (3,), (2, 3))
-"""Axes along which a picture is turned around: up-down, left-right, both."""
 
 
 @register("encoder", "convcolumns")
@@ -32,12 +24,9 @@ class ConvColumns(DescribesPictures):
     Source:
         Residual stages: He, Zhang, Ren, Sun. Deep residual learning for image recognition. CVPR
         2016. Writing as a row of columns of features: Shi, Bai, Yao. An end-to-end trainable neural
-        network for image-based sequence recognition. PAMI 39, 2017. What a thing in reverse
-        scores as the level that its scores are told against: Karplus, Barrett, Hughey. Hidden
-        Markov models for detecting remote protein homologies. Bioinformatics 14, 1998.
+        network for image-based sequence recognition. PAMI 39, 2017.
     """
 
-    neutral: ClassVar[Mapping[str, Setting]] = {"mirrors": False}
     gives_parts = True
 
     def __init__(
@@ -53,7 +42,6 @@ class ConvColumns(DescribesPictures):
         steps: int = 48,
         local: int = 24,
         dropout: float = 0.0,
-        mirrors: bool = False,
         described: Descriptors = "none",
         directions: int = 64,
     ) -> None:
@@ -70,11 +58,6 @@ class ConvColumns(DescribesPictures):
         steps: columns.
         local: width of the embedding of each.
         dropout: share of the numbers that a column is told by zeroed in training.
-        mirrors: tell by a number after the columns what aligning them with those of the picture's
-            own mirror images costs (up-down, left-right and both; the mean). These are surely
-            another drawing, by the same hand and as rich: where they are cheap to align with,
-            anything is. Needs `box` and comparator.relative = true. Embedding takes four times as
-            long; training is the same.
         described: what numbers beside the columns tell, by formulas instead of training, and of
             the whole picture, as `convnet` has them. Needs comparator.beside = `directions`.
         directions: how many numbers that are.
@@ -88,15 +71,13 @@ class ConvColumns(DescribesPictures):
         require_at_least(2, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
         require(len(box) in (0, 2), "encoder.box", "a height and a width, or empty", box)
-        require(not mirrors or len(box) == 2, "encoder.box", "set where encoder.mirrors is", box)
         require_stages(widths, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.described = None if described == "none" else Described(described, directions)
         self.beside = 0 if self.described is None else directions
         self.learned = slice(steps * local)
-        self.gives_level = mirrors
-        self.dim = steps * local + mirrors + self.beside
+        self.dim = steps * local + self.beside
         self.box = (box[0], box[1]) if box else None
         self.rows, self.steps = rows, steps
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
@@ -106,38 +87,22 @@ class ConvColumns(DescribesPictures):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
-        """As of an encoder. In training the columns are as if alone: no level, nothing beside."""
         self.require_axes(values.ndim - 2)
-        picture, real = (values, mask) if self.box is None else (ink_box(values, self.box), None)
-        columns = self._columns(picture, real)
-        told = [columns]
-        if self.gives_level:
-            level = self._level(columns, picture) if not self.training else columns.new_ones(1, 1)
-            told.append(level.expand(columns.shape[0], 1))
-        if self.described is not None:
-            beside = self.described(values, mask) if not self.training else columns.new_zeros(1, 1)
-            told.append(beside.expand(columns.shape[0], self.beside))
-        return columns if len(told) == 1 else torch.cat([part.float() for part in told], dim=1)
+        columns = self._columns(values, mask)
+        if self.described is None:
+            return columns
+        if self.training:  # as if they were alone: they would lean upon the other part
+            return torch.cat([columns, columns.new_zeros(len(columns), self.beside)], dim=1)
+        return torch.cat([columns.float(), self.described(values, mask)], dim=1)
 
-    def _columns(self, picture: Tensor, mask: Tensor | None) -> Tensor:
-        """[batch, channels, height, width] -> [batch, steps * local]."""
-        x = picture.contiguous(memory_format=torch.channels_last)
+    def _columns(self, values: Tensor, mask: Tensor | None) -> Tensor:
+        x = values
+        if self.box is not None:
+            x, mask = ink_box(values, self.box), None
+        x = x.contiguous(memory_format=torch.channels_last)
         x, mask = self.stem(x, mask)
         x = torch.relu_(x)
         x, mask = self.stages(x, mask)
         x = grid_pool(x, mask, (self.rows, self.steps))  # [batch, width, rows, steps]
         x = self.head(self.dropout(x.flatten(1, 2)))  # [batch, local, steps]
-        return x.transpose(1, 2).flatten(1)
-
-    def _level(self, columns: Tensor, picture: Tensor) -> Tensor:
-        """What a column of a picture costs when aligned with a mirror image. -> [batch, 1]."""
-        own = self._unit(columns)
-        costs = [
-            least_cost(1 - own @ self._unit(self._columns(picture.flip(axes), None)).mT)
-            for axes in _MIRRORS
-        ]
-        return torch.stack(costs).mean(0)[:, None] / self.steps
-
-    def _unit(self, columns: Tensor) -> Tensor:
-        """[batch, steps * local] -> [batch, steps, local] of length 1."""
-        return l2_normalise(columns.float().unflatten(1, (self.steps, -1)))
+        return x.transpose(1, 2).flatten(1)  # [batch, steps * local]

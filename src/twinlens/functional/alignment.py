@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
+PartCost = Literal["cosine", "manhattan"]
+"""Of two parts: 1 - the cosine of their angle, or the sum of absolute differences."""
+
 _FAR = 1e6
 """Cost of a cell that does not exist."""
+
+
+def part_costs(a: Tensor, b: Tensor, cost: PartCost) -> Tensor:
+    """Of each part of one series with each of the other, pair by pair.
+
+    [pairs, rows, width], [pairs, columns, width] -> [pairs, rows, columns]. For "cosine" parts have
+    length 1.
+    """
+    return torch.cdist(a, b, p=1) if cost == "manhattan" else 1 - a @ b.mT
+
+
+def chance_level(series: Tensor, others: Iterable[Tensor], cost: PartCost) -> Tensor:
+    """What a part costs when a series is aligned with what surely is another: the mean over those.
+
+    Its own mirror images are made by the same hand, as rich and as long. Where they are cheap to
+    align with, anything is.
+
+    Args:
+        series: [batch, parts, width].
+        others: each as `series`.
+        cost: of two parts.
+
+    Returns:
+        [batch, 1].
+
+    Source:
+        Karplus, Barrett, Hughey. Hidden Markov models for detecting remote protein homologies.
+        Bioinformatics 14, 1998: scores told against that of the reversed sequence.
+    """
+    found = [least_cost(part_costs(series, other, cost)) for other in others]
+    return torch.stack(found).mean(0)[:, None] / series.shape[1]
 
 
 @torch.no_grad()
