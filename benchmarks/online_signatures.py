@@ -6,8 +6,8 @@
   are normalised by 500 signatures trained on, forgeries among them (s-norm), and not told against
   mirror images: `calibration.normalise=s`, `encoder.mirrors=false`. Beside them stand the scores of
   the preset, which needs no other signatures, and plain ones.
-* `..._not_relative`: the preset's by five references, where how unlike those are to one another does
-  not count.
+* `..._not_relative`: the preset's by five references, where it does not count how unlike those are
+  to one another.
 * `pressure_gain`: by how much the error of task 2 falls with pressure and pen angles, fold by
   fold; both models are trained on task 2 alone.
 
