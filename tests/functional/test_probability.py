@@ -38,6 +38,17 @@ def test_min_cllr_knows_the_extremes() -> None:
     assert min_cllr(np.array([1.0, 2.0, 3.0, 4.0]), same) == pytest.approx(1)  # worse than nothing
 
 
+def test_where_scores_lie_apart_min_cllr_is_0_and_no_rounding_error() -> None:
+    """In single precision, too, as a network's scores are."""
+    rng = np.random.default_rng(0)
+    same = np.arange(79_800) < 3800
+    scores = (rng.random(len(same)) + same).astype(np.float32)
+    assert scores[same].min() > scores[~same].max()
+    assert min_cllr(scores, same) == 0
+    scores[0] = scores[-1]  # as high as one impostor
+    assert min_cllr(scores, same) > 1e-6
+
+
 def test_probabilities_follow_bayes() -> None:
     """A score ten times likelier for the same, where one in a hundred is: 10 / (10 + 99)."""
     found = probability(np.array([math.log(10)]), 0.01)

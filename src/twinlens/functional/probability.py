@@ -50,11 +50,17 @@ def cllr(llr: FloatArray, same: BoolArray) -> float:
 def min_cllr(scores: FloatArray, same: BoolArray) -> float:
     """The least Cllr that any rising map of the scores to LLRs could have on these comparisons.
 
+    0, and nothing that rounding left, where every genuine score is above every impostor's.
+
     Source:
         Brümmer, du Preez 2006, section 5: isotonic regression by pool-adjacent-violators.
     """
+    if scores[same].min() > scores[~same].max():
+        return 0.0
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit_transform(
-        scores, same.astype(np.float64), sample_weight=balanced_weights(same)
+        scores.astype(np.float64),  # shares would be as coarse as single precision
+        same.astype(np.float64),
+        sample_weight=balanced_weights(same),
     )
     # the sums of fitted shares run off 0 and 1 by rounding only
     shares = np.clip(fitted, 0, 1)
