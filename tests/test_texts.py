@@ -70,6 +70,8 @@ def test_padding_and_company_never_change_an_embedding(bundle: Bundle) -> None:
         ("encoder=transformer", "encoder.width=8", "encoder.heads=2"),
         ("encoder=stepwise", "encoder.steps=12", "comparator=maxsim", "comparator.steps=12",
          "loss=multi_similarity"),
+        ("encoder=weighed", "encoder.steps=6", "encoder.mirrors=true", "comparator=aligned",
+         "comparator.steps=6", "comparator.cost=manhattan", "comparator.relative=true"),
     ],
 )  # fmt: skip
 def test_every_encoder_of_series_takes_texts(more: tuple[str, ...], tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Lifted(Encoder):
         inner.require_axes(1)
         self.lift = lift
         self.inner = inner
-        self.dim, self.learned = inner.dim, inner.learned
+        self.dim, self.learned, self.level = inner.dim, inner.learned, inner.level
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.inner(self.lift(values, mask), mask)
