@@ -165,27 +165,21 @@ def metrics_of(found: Mapping[str, Sequence[Figures]]) -> list[Metric]:
         runs = found.get(f"task{task}")
         if not runs:
             continue
-        beside = {
-            "mirrors": "the preset: no cohort, told against mirror images",
-            "plain": "scores as they are",
-            "unlearned": "DTW, channels equally weighed",
-        }
-        measured = tuple(
-            Anchor(round(float(np.mean([run[key]["relative"] for run in runs])), 4), name)
-            for key, name in beside.items()
-        )
         rest: dict[str, Any] = {"unit": "rate", "direction": "lower"}
+        anchors = (
+            ANCHORS[task],
+            _mean(runs, "mirrors", "relative", "the preset: no cohort, told against mirror images"),
+            _mean(runs, "plain", "relative", "scores as they are"),
+            _mean(runs, "unlearned", "relative", "DTW, channels equally weighed"),
+        )
         made.append(
             over_seeds(
                 f"svc2004_task{task}_eer", [run["relative"] for run in runs], goal=goal,
-                beyond=beyond, anchors=(ANCHORS[task], *measured), **rest,
+                beyond=beyond, anchors=anchors, **rest,
             )
         )  # fmt: skip
         key = f"svc2004_task{task}_eer_not_relative"
-        plain = Anchor(
-            round(float(np.mean([run["plain"]["mean"] for run in runs])), 4),
-            "not told against mirror images",
-        )
+        plain = _mean(runs, "plain", "mean", "not told against mirror images")
         values = [run["mirrors"]["mean"] for run in runs]
         made.append(over_seeds(key, values, anchors=(plain,), **rest))
     if found.get("task2") and found.get("without_pressure"):
@@ -195,3 +189,8 @@ def metrics_of(found: Mapping[str, Sequence[Figures]]) -> list[Metric]:
         ]
         made.append(over_seeds("pressure_gain", gains, unit="difference of rates"))
     return made
+
+
+def _mean(runs: Sequence[Figures], scores: str, combine: Combine, name: str) -> Anchor:
+    """The mean over folds of an error that stands beside."""
+    return Anchor(round(float(np.mean([run[scores][combine] for run in runs])), 4), name)
