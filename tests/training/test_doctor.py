@@ -30,6 +30,9 @@ def symptoms(**changes: object) -> Symptoms:
         "class_sizes": np.full(40, 5),
         **changes,
     }
+    embeddings = np.asarray(values["embeddings"])
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    values.setdefault("scores", unit @ unit.T)
     return Symptoms(**values)  # type: ignore[arg-type]
 
 
@@ -47,6 +50,15 @@ def test_collapse_is_an_error_with_the_cosine() -> None:
     assert found[0].code == "collapse"
     assert found[0].severity == "error"
     assert found[0].number > 0.99
+
+
+def test_embeddings_of_one_direction_that_the_comparator_tells_apart_are_no_collapse() -> None:
+    """A row of parts is compared part by part: how alike all rows are as a whole says nothing."""
+    narrow = 100 + CENTRES[LABELS] + 0.1 * RNG.normal(size=(200, 16))
+    aligned = -np.abs(narrow[:60, None] - narrow[None, :60]).sum(2)
+    assert codes(diagnose(symptoms(embeddings=narrow, scores=aligned))) == ["healthy"]
+    shuffled = aligned[:, RNG.permutation(60)]
+    assert "collapse" in codes(diagnose(symptoms(embeddings=narrow, scores=shuffled)))
 
 
 def test_constant_embeddings_are_a_collapse() -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from twinlens.training.history import LogLine
-from twinlens.types import BoolArray, FloatArray, IntArray
+from twinlens.types import FloatArray, IntArray
 
 COLLAPSED = 0.98
 """Mean cosine of strangers above which the embedding may tell nothing apart."""
@@ -55,6 +55,7 @@ class Symptoms:
     Attributes:
         lines: the log.
         embeddings: of examples with labels, [n, dim]; unseen ones where there are any.
+        scores: of the first of them with one another, [m, m].
         labels: [n].
         class_sizes: examples of each training identity.
         train_score, validation_score: the same measure on seen and unseen identities.
@@ -62,6 +63,7 @@ class Symptoms:
 
     lines: Sequence[LogLine]
     embeddings: FloatArray
+    scores: FloatArray
     labels: IntArray
     class_sizes: IntArray
     train_score: float | None = None
@@ -72,7 +74,7 @@ def diagnose(symptoms: Symptoms) -> list[Finding]:
     """All findings, worst first; a single "healthy" one when nothing was found."""
     found = [
         *watch(symptoms.lines),
-        *_collapse(symptoms.embeddings, symptoms.labels),
+        *_collapse(symptoms.embeddings, symptoms.scores, symptoms.labels),
         *_dimensions(symptoms.embeddings),
         *_parted(symptoms.train_score, symptoms.validation_score),
         *_past_best(symptoms.lines),
@@ -154,7 +156,7 @@ def effective_dimensions(embeddings: FloatArray) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
+def _collapse(embeddings: FloatArray, scores: FloatArray, labels: IntArray) -> list[Finding]:
     if len(embeddings) < 2:
         return []
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
@@ -165,7 +167,7 @@ def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
         return []
     alike = float(cosine[strangers].mean())
     spread = float(embeddings.std(0).mean() / max(float(np.abs(embeddings).mean()), 1e-12))
-    apart = spread > SPREAD and _separation(cosine, ~strangers, strangers) > SEPARATED
+    apart = spread > SPREAD and _separation(scores, labels[: len(scores)]) > SEPARATED
     if (alike <= COLLAPSED and spread > SPREAD) or apart:
         return []
     return [
@@ -181,16 +183,17 @@ def _collapse(embeddings: FloatArray, labels: IntArray) -> list[Finding]:
     ]
 
 
-def _separation(cosine: FloatArray, same: BoolArray, strangers: BoolArray) -> float:
-    """How far genuine cosines lie over those of strangers, in standard deviations of the latter.
+def _separation(scores: FloatArray, labels: IntArray) -> float:
+    """How far genuine scores lie over those of strangers, in standard deviations of the latter.
 
-    A network can hold all embeddings in a narrow cone and still tell them apart there.
+    A network can hold all embeddings in a narrow cone and still tell them apart there, and rows of
+    parts are not compared by their cosine at all.
     """
-    genuine = cosine[same & ~np.eye(len(cosine), dtype=np.bool_)]
-    if not len(genuine):
+    same = labels[:, None] == labels[None]
+    genuine, strangers = scores[same & ~np.eye(len(scores), dtype=np.bool_)], scores[~same]
+    if not (len(genuine) and len(strangers)):
         return 0.0
-    gap = float(genuine.mean() - cosine[strangers].mean())
-    return gap / max(float(cosine[strangers].std()), 1e-6)
+    return float(genuine.mean() - strangers.mean()) / max(float(strangers.std()), 1e-6)
 
 
 def _dimensions(embeddings: FloatArray) -> list[Finding]:

@@ -16,6 +16,8 @@ from twinlens.types import IntArray, Store
 
 MOST_LIVE, MOST = 500, 2000
 """Examples embedded while training goes on, and at its end."""
+_COMPARED = 200
+"""Of them that are compared with one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,12 @@ class Examiner:
     ) -> Symptoms:
         """What the doctor judges by; see `Symptoms`."""
         embeddings = embed_store(siamese, self.store, self.positions[:most])
+        learned = np.zeros_like(embeddings[:_COMPARED])
+        learned[:, siamese.encoder.learned] = embeddings[:_COMPARED, siamese.encoder.learned]
         return Symptoms(
             lines,
             embeddings[:, siamese.encoder.learned],
+            siamese.score_matrix(learned, learned),
             self.labels[:most],
             self.class_sizes,
             train_score,
