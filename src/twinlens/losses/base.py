@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -111,6 +111,17 @@ def empty(embeddings: Tensor) -> LossValue:
     """The value of a batch that taught nothing: 0, with a graph. [batch, dim] -> scalar."""
     zero = embeddings.sum() * 0
     return LossValue(zero, {"empty_share": torch.ones_like(zero.detach())})
+
+
+def mean_of(values: Sequence[LossValue]) -> LossValue:
+    """What one loss gave for several embeddings of one batch, in the mean."""
+    if len(values) == 1:
+        return values[0]
+    total = torch.stack([value.total for value in values]).mean()
+    names = values[0].parts
+    return LossValue(
+        total, {name: torch.stack([one.parts[name] for one in values]).mean() for name in names}
+    )
 
 
 def taught(total: Tensor, parts: Mapping[str, Tensor] | None = None) -> LossValue:
