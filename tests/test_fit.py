@@ -130,6 +130,16 @@ def test_groups_stay_whole(tmp_path: Path) -> None:
             ["comparator=euclidean", "encoder.described=places", "encoder.directions=4"],
             "comparator.name must be cosine",
         ),
+        (
+            labels_table,
+            ["encoder.described=strokes", "encoder.directions=4", "modality.background=photo"],
+            'must be "light" or "dark" where encoder.described looks for ink',
+        ),
+        (
+            labels_table,
+            ["loss=arcface", "comparator=aligned", "comparator.readings=2"],
+            "each reading learns alone",
+        ),
         (pairs_table, ["loss=contrastive", "miner=all_pairs"], "miner must be left out"),
         (pairs_table, ["loss=contrastive", "sampler=identities"], "sampler"),
     ],
@@ -142,6 +152,12 @@ def test_what_does_not_go_together_is_told_before_training(
         fit(data, tmp_path / "model", config=settings(*changes))
     assert not (tmp_path / "model").exists()
     assert not (tmp_path / "model.training").exists()
+
+
+def test_a_box_of_ink_is_not_looked_for_on_photos(tmp_path: Path) -> None:
+    own = ["encoder=convcolumns", "encoder.box=[8, 16]", "modality.background=photo"]
+    with pytest.raises(ConfigError, match='must be "light" or "dark" where encoder.box looks for'):
+        fit(labels_table(tmp_path / "data"), tmp_path / "model", config=load_config(None, own))
 
 
 def test_one_class_and_nothing_at_all_are_refused(tmp_path: Path) -> None:

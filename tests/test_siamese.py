@@ -201,12 +201,3 @@ def test_rows_of_parts_need_a_comparator_that_knows_how_many_there_are(changed: 
     assert build_siamese(load_config(None, [*twice, *able])).dim == 2 * 48 * 24
     with pytest.raises(ConfigError, match="comparator.readings must be 1"):
         build_siamese(load_config(None, ["encoder=convcolumns", *able]))
-
-
-@pytest.mark.parametrize("own", ["encoder.box=[16, 32]", "encoder.described=strokes"])
-def test_what_looks_for_ink_does_not_get_photos(own: str) -> None:
-    columns = ["encoder=convcolumns", "comparator=aligned", "comparator.steps=48", own]
-    beside = ["comparator.beside=64"] if "strokes" in own else []
-    with pytest.raises(ConfigError, match='must be "light" or "dark" where encoder'):
-        build_siamese(load_config(None, [*columns, *beside, "modality.background=photo"]))
-    build_siamese(load_config(None, [*columns, *beside, "modality.background=light"]))

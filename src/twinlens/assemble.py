@@ -30,7 +30,6 @@ def build_siamese(config: Config) -> Siamese:
     """
     modality = build_modality(config)
     _require_parts(config)
-    _require_paper(config)
     encoder = _encoder(config, modality)
     _require_beside(encoder, config)
     _require_level(encoder, config)
@@ -53,24 +52,6 @@ def _require_parts(config: Config) -> None:
             f"encoder.name must be one that gives parts ({', '.join(able)}) where comparator.name "
             f"is {config.comparator.name}. Got {config.encoder.name}. Change one of both."
         )
-
-
-def _require_paper(config: Config) -> None:
-    """Check that what looks for ink on paper does not get photos, where 0 is no paper.
-
-    Raises:
-        ConfigError: it does.
-    """
-    if resolve("modality", config.modality).settings.get("background") != "photo":
-        return
-    asked = resolve("encoder", config.encoder).settings
-    looking = {"box": bool(asked.get("box")), "described": asked.get("described") == "strokes"}
-    for setting, looks in looking.items():
-        if looks:
-            raise ConfigError(
-                f'modality.background must be "light" or "dark" where encoder.{setting} looks for '
-                f'ink on paper. Got "photo". Set it, or leave encoder.{setting} out.'
-            )
 
 
 def _require_beside(encoder: Encoder, config: Config) -> None:

@@ -11,6 +11,7 @@ from twinlens.config import Config, resolved
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers import Sampler, default_sampler
 from twinlens.encoders.base import Encoder
+from twinlens.encoders.described import DescribesPictures
 from twinlens.errors import ConfigError
 from twinlens.losses import default_loss
 from twinlens.losses.base import Loss
@@ -41,6 +42,7 @@ def settle(config: Config, train: Dataset) -> Config:
     given = sampler.gives or sampler.consumes
     config = dataclasses.replace(config, miner=_miner(config, given))
     _check_loss(config, given)
+    _check_paper(config)
     _check_order(config, train)
     config = resolved(config)
     # Built once and let go, before time goes into decoding: each checks the range of its settings.
@@ -121,6 +123,12 @@ def _check_loss(config: Config, given: str) -> None:
             f"would leave it as it began. Got {config.comparator.name!r}. Set comparator=cosine, "
             "or take loss=cross_entropy."
         )
+    several = resolve("comparator", config.comparator).settings.get("readings", 1) != 1
+    if several and not loss.trains_comparator:
+        raise ConfigError(
+            "loss must compare by the comparator where comparator.readings is 2 or more, so that "
+            f"each reading learns alone. Got {config.loss.name!r}. Take another."
+        )
     allowed = {
         "labels": ("labels", "pairs", "triplets"),
         "pairs": ("pairs",),
@@ -132,6 +140,24 @@ def _check_loss(config: Config, given: str) -> None:
             f"{config.loss.name!r}, which takes {loss.consumes}. "
             f"Try loss={'triplet' if given == 'triplets' else 'contrastive'}."
         )
+
+
+def _check_paper(config: Config) -> None:
+    """Check that what looks for ink on paper does not get photos, where 0 is no paper."""
+    background = config.modality.settings.get("background")
+    if background != "photo" or not issubclass(
+        lookup("encoder", config.encoder.name), DescribesPictures
+    ):
+        return
+    asked = resolve("encoder", config.encoder).settings
+    looking = {"box": bool(asked.get("box")), "described": asked["described"] == "strokes"}
+    for setting, looks in looking.items():
+        if looks:
+            raise ConfigError(
+                f'modality.background must be "light" or "dark" where encoder.{setting} looks for '
+                'ink on paper. Got "photo", as given or as the borders of the pictures look. Set '
+                f"it, or leave encoder.{setting} out."
+            )
 
 
 def _check_order(config: Config, train: Dataset) -> None:

@@ -140,7 +140,8 @@ class Siamese(nn.Module):
     @torch.no_grad()
     def score_matrix(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Score every row of `a` with every row of `b`. [n, dim], [m, dim] -> [n, m]."""
-        return self.comparator.matrix(*self._brought(a, b)).cpu().numpy()
+        one, other = self._brought(a) * 2 if a is b else self._brought(a, b)
+        return self.comparator.matrix(one, other).cpu().numpy()
 
     def require_symmetric(self, what: str) -> None:
         """Check that a score is the same from both sides.

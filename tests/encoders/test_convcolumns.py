@@ -111,6 +111,17 @@ def test_the_page_is_read_as_it_is_beside_its_box() -> None:
     assert not whole[:, :8].any()
 
 
+def test_readings_apart_leave_all_else_in_place() -> None:
+    encoder = ConvColumns(1, None, box=(8, 8), page_strides=(1, 2, 1), steps=2, local=1)
+    row = torch.arange(1.0, 7.0)[None]
+    for learned, expected in (
+        (slice(None), [[1, 2, 3, 0, 0, 0], [0, 0, 0, 4, 5, 6]]),
+        (slice(1, 5), [[1, 2, 3, 0, 0, 6], [1, 0, 0, 4, 5, 6]]),
+    ):
+        encoder.learned = learned
+        assert torch.cat(encoder.apart(row)).tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("settings", "word"),
     [

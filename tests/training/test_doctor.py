@@ -5,6 +5,7 @@ import pytest
 
 from twinlens.training.doctor import Finding, Symptoms, diagnose, effective_dimensions, watch
 from twinlens.training.history import LogLine
+from twinlens.types import FloatArray, IntArray
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(40), 5)
@@ -32,7 +33,7 @@ def symptoms(**changes: object) -> Symptoms:
     }
     embeddings = np.asarray(values["embeddings"])
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    values.setdefault("scores", unit @ unit.T)
+    values.setdefault("compare", lambda chosen: unit[chosen] @ unit[chosen].T)
     return Symptoms(**values)  # type: ignore[arg-type]
 
 
@@ -55,10 +56,31 @@ def test_collapse_is_an_error_with_the_cosine() -> None:
 def test_embeddings_of_one_direction_that_the_comparator_tells_apart_are_no_collapse() -> None:
     """A row of parts is compared part by part: how alike all rows are as a whole says nothing."""
     narrow = 100 + CENTRES[LABELS] + 0.1 * RNG.normal(size=(200, 16))
-    aligned = -np.abs(narrow[:60, None] - narrow[None, :60]).sum(2)
-    assert codes(diagnose(symptoms(embeddings=narrow, scores=aligned))) == ["healthy"]
-    shuffled = aligned[:, RNG.permutation(60)]
-    assert "collapse" in codes(diagnose(symptoms(embeddings=narrow, scores=shuffled)))
+
+    def alike(chosen: IntArray) -> FloatArray:
+        return -np.abs(narrow[chosen, None] - narrow[None, chosen]).sum(2)
+
+    def mixed(chosen: IntArray) -> FloatArray:
+        return alike(chosen)[:, RNG.permutation(len(chosen))]
+
+    assert codes(diagnose(symptoms(embeddings=narrow, compare=alike))) == ["healthy"]
+    assert "collapse" in codes(diagnose(symptoms(embeddings=narrow, compare=mixed)))
+
+
+@pytest.mark.parametrize("classes", [4, 60])
+def test_large_classes_in_a_row_are_compared_with_one_another(classes: int) -> None:
+    """A few examples of each, however many come first of one."""
+    labels = np.repeat(np.arange(classes), 1000 // classes)
+    centres = RNG.normal(size=(classes, 16))
+    narrow = 100 + centres[labels] + 0.1 * RNG.normal(size=(len(labels), 16))
+    found: list[int] = []
+
+    def alike(chosen: IntArray) -> FloatArray:
+        found.extend(np.bincount(labels[chosen]).tolist())
+        return -np.abs(narrow[chosen, None] - narrow[None, chosen]).sum(2)
+
+    assert codes(diagnose(symptoms(embeddings=narrow, labels=labels, compare=alike))) == ["healthy"]
+    assert found == [4] * min(classes, 50)
 
 
 def test_constant_embeddings_are_a_collapse() -> None:

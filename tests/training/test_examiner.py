@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from twinlens.config import load_config
 from twinlens.siamese import Siamese
 from twinlens.testing.datasets import labelled_dataset, paired_dataset
 from twinlens.training.examiner import MOST_LIVE, Examiner
-from twinlens.types import Batch, IntArray
+from twinlens.types import Batch, Example, IntArray
 
 
 class Drawings:
@@ -59,6 +61,16 @@ def test_unseen_examples_are_looked_at_and_few_of_them() -> None:
     assert (seen.asked, unseen.asked) == (0, MOST_LIVE)
     Examiner.of(train, seen, labelled_dataset([]), None)(network(), [])
     assert seen.asked == 40
+
+
+def test_imitations_are_of_no_identity_and_not_looked_at() -> None:
+    genuine = labelled_dataset([4] * 6)
+    forged = [Example(f"f{i}", None, imitates=genuine.examples[i].identity) for i in range(24)]
+    mixed = [example for two in zip(forged, genuine.examples, strict=True) for example in two]
+    dataset = dataclasses.replace(genuine, examples=tuple(mixed))
+    examine = Examiner.of(dataset, Drawings(), dataset, Drawings())
+    assert examine.labels.tolist() == [i // 4 for i in range(24)]
+    assert examine.positions.tolist() == list(range(1, 48, 2))
 
 
 def test_examples_of_pairs_stand_for_themselves() -> None:

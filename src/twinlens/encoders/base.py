@@ -96,10 +96,11 @@ class Encoder(nn.Module, ABC):
         """Each reading alone: its numbers, and 0 for those of the others. [n, dim] -> as many."""
         if self.readings == 1:
             return [embeddings]
-        rows = embeddings[:, self.learned].unflatten(1, (self.readings, -1))
-        rest = embeddings[:, self.learned.stop :]
+        first, last, _ = self.learned.indices(embeddings.shape[1])
+        before, rows, rest = embeddings.tensor_split([first, last], dim=1)
+        each = rows.unflatten(1, (self.readings, -1))
         only = torch.eye(self.readings, device=rows.device)[..., None]
-        return [torch.cat([(rows * one).flatten(1), rest], dim=1) for one in only]
+        return [torch.cat([before, (each * one).flatten(1), rest], dim=1) for one in only]
 
     def require_axes(self, count: int) -> None:
         """Check that this encoder can take inputs of so many axes. For subclasses to call.

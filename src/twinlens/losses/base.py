@@ -114,14 +114,15 @@ def empty(embeddings: Tensor) -> LossValue:
 
 
 def mean_of(values: Sequence[LossValue]) -> LossValue:
-    """What one loss gave for several embeddings of one batch, in the mean."""
+    """What one loss gave for several embeddings of one batch: means, of parts where there are."""
     if len(values) == 1:
         return values[0]
+    parts: dict[str, list[Tensor]] = {}
+    for value in values:
+        for name, part in value.parts.items():
+            parts.setdefault(name, []).append(part)
     total = torch.stack([value.total for value in values]).mean()
-    names = values[0].parts
-    return LossValue(
-        total, {name: torch.stack([one.parts[name] for one in values]).mean() for name in names}
-    )
+    return LossValue(total, {name: torch.stack(found).mean() for name, found in parts.items()})
 
 
 def taught(total: Tensor, parts: Mapping[str, Tensor] | None = None) -> LossValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,8 @@ COLLAPSED = 0.98
 """Mean cosine of strangers above which the embedding may tell nothing apart."""
 SEPARATED = 1.0
 """Standard deviations between genuine pairs and strangers above which it does all the same."""
+EACH, COMPARED = 4, 200
+"""Examples of an identity, and in all, that are compared for this."""
 SPREAD = 1e-3
 """Relative spread of the dimensions under which all embeddings are one point."""
 FEW_DIMENSIONS = 0.05
@@ -55,7 +57,8 @@ class Symptoms:
     Attributes:
         lines: the log.
         embeddings: of examples with labels, [n, dim]; unseen ones where there are any.
-        scores: of the first of them with one another, [m, m].
+        compare: positions of some of them, [m] -> the comparator's scores of each two, [m, m], by
+            what is learned alone.
         labels: [n].
         class_sizes: examples of each training identity.
         train_score, validation_score: the same measure on seen and unseen identities.
@@ -63,7 +66,7 @@ class Symptoms:
 
     lines: Sequence[LogLine]
     embeddings: FloatArray
-    scores: FloatArray
+    compare: Callable[[IntArray], FloatArray]
     labels: IntArray
     class_sizes: IntArray
     train_score: float | None = None
@@ -74,7 +77,7 @@ def diagnose(symptoms: Symptoms) -> list[Finding]:
     """All findings, worst first; a single "healthy" one when nothing was found."""
     found = [
         *watch(symptoms.lines),
-        *_collapse(symptoms.embeddings, symptoms.scores, symptoms.labels),
+        *_collapse(symptoms),
         *_dimensions(symptoms.embeddings),
         *_parted(symptoms.train_score, symptoms.validation_score),
         *_past_best(symptoms.lines),
@@ -156,7 +159,8 @@ def effective_dimensions(embeddings: FloatArray) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def _collapse(embeddings: FloatArray, scores: FloatArray, labels: IntArray) -> list[Finding]:
+def _collapse(symptoms: Symptoms) -> list[Finding]:
+    embeddings, labels = symptoms.embeddings, symptoms.labels
     if len(embeddings) < 2:
         return []
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
@@ -167,8 +171,7 @@ def _collapse(embeddings: FloatArray, scores: FloatArray, labels: IntArray) -> l
         return []
     alike = float(cosine[strangers].mean())
     spread = float(embeddings.std(0).mean() / max(float(np.abs(embeddings).mean()), 1e-12))
-    apart = spread > SPREAD and _separation(scores, labels[: len(scores)]) > SEPARATED
-    if (alike <= COLLAPSED and spread > SPREAD) or apart:
+    if spread > SPREAD and (alike <= COLLAPSED or _separation(symptoms) > SEPARATED):
         return []
     return [
         Finding(
@@ -183,17 +186,27 @@ def _collapse(embeddings: FloatArray, scores: FloatArray, labels: IntArray) -> l
     ]
 
 
-def _separation(scores: FloatArray, labels: IntArray) -> float:
+def _separation(symptoms: Symptoms) -> float:
     """How far genuine scores lie over those of strangers, in standard deviations of the latter.
 
     A network can hold all embeddings in a narrow cone and still tell them apart there, and rows of
     parts are not compared by their cosine at all.
     """
+    chosen = _few_of_each(symptoms.labels)
+    scores, labels = symptoms.compare(chosen), symptoms.labels[chosen]
     same = labels[:, None] == labels[None]
     genuine, strangers = scores[same & ~np.eye(len(scores), dtype=np.bool_)], scores[~same]
     if not (len(genuine) and len(strangers)):
         return 0.0
     return float(genuine.mean() - strangers.mean()) / max(float(strangers.std()), 1e-6)
+
+
+def _few_of_each(labels: IntArray) -> IntArray:
+    """Positions of up to `EACH` examples of an identity, `COMPARED` in all. [n] -> [m]."""
+    order = np.argsort(labels, kind="stable")
+    ordered = labels[order]
+    rank = np.arange(len(labels)) - np.searchsorted(ordered, ordered)
+    return order[rank < EACH][:COMPARED]
 
 
 def _dimensions(embeddings: FloatArray) -> list[Finding]:

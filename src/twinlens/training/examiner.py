@@ -12,12 +12,10 @@ from twinlens.siamese import Siamese
 from twinlens.training.doctor import Finding, Symptoms, diagnose
 from twinlens.training.history import LogLine
 from twinlens.training.validation import embed_store
-from twinlens.types import IntArray, Store
+from twinlens.types import FloatArray, IntArray, Store
 
 MOST_LIVE, MOST = 500, 2000
 """Examples embedded while training goes on, and at its end."""
-_COMPARED = 200
-"""Of them that are compared with one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +47,12 @@ class Examiner:
         side, store = train, train_store
         if unseen_store is not None and len(unseen) >= 2:
             side, store = unseen, unseen_store
-        positions = np.arange(len(side))[:MOST]
-        labels = side.labels()[positions]
-        if labels.min(initial=0) < 0:
-            labels = positions
+        labels = side.labels()
+        positions = np.flatnonzero(labels >= 0)  # imitations are of no identity
+        if len(positions) < 2:
+            positions = labels = np.arange(len(side))
+        positions = positions[:MOST]
+        labels = labels[positions]
         known = train.labels()
         return cls(store, positions, labels, np.bincount(known[known >= 0]))
 
@@ -72,12 +72,17 @@ class Examiner:
     ) -> Symptoms:
         """What the doctor judges by; see `Symptoms`."""
         embeddings = embed_store(siamese, self.store, self.positions[:most])
-        learned = np.zeros_like(embeddings[:_COMPARED])
-        learned[:, siamese.encoder.learned] = embeddings[:_COMPARED, siamese.encoder.learned]
+        learned = siamese.encoder.learned
+
+        def compare(chosen: IntArray) -> FloatArray:
+            rows = np.zeros_like(embeddings[chosen])
+            rows[:, learned] = embeddings[chosen, learned]
+            return siamese.score_matrix(rows, rows)
+
         return Symptoms(
             lines,
-            embeddings[:, siamese.encoder.learned],
-            siamese.score_matrix(learned, learned),
+            embeddings[:, learned],
+            compare,
             self.labels[:most],
             self.class_sizes,
             train_score,
