@@ -38,7 +38,6 @@ ENCODERS: list[tuple[str, int, dict[str, Setting]]] = [
       for axes in lookup("encoder", name).axes),
     *(("convnet", 2, settings) for settings in DESCRIBED),
     ("convcolumns", 2, {"described": "strokes", "box": (16, 32)}),
-    ("convcolumns", 2, {"box": (16, 32), "page_strides": (2, 2, 1)}),
 ]  # fmt: skip
 UNCHANGED = [
     f"modality.{name}=0"

@@ -135,11 +135,6 @@ def test_groups_stay_whole(tmp_path: Path) -> None:
             ["encoder.described=strokes", "encoder.directions=4", "modality.background=photo"],
             'must be "light" or "dark" where encoder.described looks for ink',
         ),
-        (
-            labels_table,
-            ["loss=arcface", "comparator=aligned", "comparator.readings=2"],
-            "each reading learns alone",
-        ),
         (pairs_table, ["loss=contrastive", "miner=all_pairs"], "miner must be left out"),
         (pairs_table, ["loss=contrastive", "sampler=identities"], "sampler"),
     ],

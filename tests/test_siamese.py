@@ -183,21 +183,3 @@ def test_costs_are_told_in_a_level_only_where_there_is_one(changed: list[str], t
     other = ["modality=strokes", "encoder=weighed", "encoder.mirrors=true", "comparator=cosine"]
     with pytest.raises(ConfigError, match=r"Got false\. Set both or none, with comparator\.name"):
         build_siamese(load_config(None, other))
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        ["comparator=aligned", "comparator.steps=48"],
-        ["comparator=cosine"],
-        ["comparator=aligned", "comparator.steps=48", "comparator.readings=3"],
-    ],
-)
-def test_rows_of_parts_need_a_comparator_that_knows_how_many_there_are(changed: list[str]) -> None:
-    twice = ["encoder=convcolumns", "encoder.box=[16, 32]", "encoder.page_strides=[2, 2, 1]"]
-    with pytest.raises(ConfigError, match="comparator.readings must be 2, as many rows of parts"):
-        build_siamese(load_config(None, [*twice, *changed]))
-    able = ["comparator=aligned", "comparator.steps=48", "comparator.readings=2"]
-    assert build_siamese(load_config(None, [*twice, *able])).dim == 2 * 48 * 24
-    with pytest.raises(ConfigError, match="comparator.readings must be 1"):
-        build_siamese(load_config(None, ["encoder=convcolumns", *able]))

@@ -33,7 +33,6 @@ def build_siamese(config: Config) -> Siamese:
     encoder = _encoder(config, modality)
     _require_beside(encoder, config)
     _require_level(encoder, config)
-    _require_readings(encoder, config)
     comparator = build("comparator", config.comparator, encoder.dim)
     return Siamese(encoder, comparator, modality).eval()
 
@@ -92,20 +91,6 @@ def _require_level(encoder: Encoder, config: Config) -> None:
         raise ConfigError(
             f"comparator.cost must be {given}, in which the encoder tells its level. Got "
             f"{comparator['cost']}. Set it so."
-        )
-
-
-def _require_readings(encoder: Encoder, config: Config) -> None:
-    """Check that the comparator knows how many rows of parts there are.
-
-    Raises:
-        ConfigError: it does not.
-    """
-    asked = resolve("comparator", config.comparator).settings.get("readings", 1)
-    if asked != encoder.readings:
-        raise ConfigError(
-            f"comparator.readings must be {encoder.readings}, as many rows of parts as the encoder "
-            f"gives, with comparator.name = aligned. Got {asked}. Set it so."
         )
 
 

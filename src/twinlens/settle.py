@@ -123,12 +123,6 @@ def _check_loss(config: Config, given: str) -> None:
             f"would leave it as it began. Got {config.comparator.name!r}. Set comparator=cosine, "
             "or take loss=cross_entropy."
         )
-    several = resolve("comparator", config.comparator).settings.get("readings", 1) != 1
-    if several and not loss.trains_comparator:
-        raise ConfigError(
-            "loss must compare by the comparator where comparator.readings is 2 or more, so that "
-            f"each reading learns alone. Got {config.loss.name!r}. Take another."
-        )
     allowed = {
         "labels": ("labels", "pairs", "triplets"),
         "pairs": ("pairs",),

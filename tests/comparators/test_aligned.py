@@ -119,41 +119,6 @@ def test_a_relative_cost_is_told_in_levels_of_both() -> None:
 
 
 @pytest.mark.parametrize("cost", ["cosine", "manhattan"])
-def test_rows_are_aligned_on_their_own_and_their_costs_add_up(
-    cost: Literal["cosine", "manhattan"],
-) -> None:
-    one, both = (
-        Aligned(8, steps=4, cost=cost),
-        Aligned(19, steps=4, cost=cost, beside=3, readings=2),
-    )
-    a, b = torch.randn(5, 19), torch.randn(5, 19)
-    rows = [
-        one.paired(one.project(a[:, part]), one.project(b[:, part]))
-        for part in (slice(8), slice(8, 16))
-    ]
-    expected = rows[0] + rows[1] - 1 + torch.cosine_similarity(a[:, 16:], b[:, 16:])
-    left, right = both.project(a), both.project(b)
-    torch.testing.assert_close(both.paired(left, right), expected)
-    torch.testing.assert_close(both.matrix(left, right).diagonal(), expected)
-    followed = both.paired(left.clone().requires_grad_(), right)
-    torch.testing.assert_close(followed.detach(), expected)
-
-
-@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
-def test_the_contract_of_two_readings(cost: str) -> None:
-    settings = {"steps": 2, "cost": cost, "readings": 2, "beside": 4}
-    assert [str(result) for result in broken(check_comparator("aligned", settings))] == []
-
-
-@pytest.mark.parametrize(
-    ("readings", "word"), [(0, "at least 1"), (3, "as many as the encoder gives rows")]
-)
-def test_readings_must_fit(readings: int, word: str) -> None:
-    with pytest.raises(ConfigError, match=rf"comparator\.readings.*{word}"):
-        Aligned(16, steps=4, readings=readings)
-
-
-@pytest.mark.parametrize("cost", ["cosine", "manhattan"])
 def test_the_contract_of_a_relative_cost(cost: str) -> None:
     settings = {"steps": 4, "cost": cost, "relative": True, "beside": 3}
     assert [str(result) for result in broken(check_comparator("aligned", settings))] == []

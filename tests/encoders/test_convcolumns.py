@@ -19,7 +19,6 @@ from twinlens.testing import broken, check_encoder
         {"widths": (5,), "strides": (2,), "rows": 1, "steps": 1, "local": 4, "dropout": 0.5},
         {"widths": (5,), "strides": (2,), "steps": 4, "local": 3, "box": (16, 32)},
         {"widths": (5,), "strides": (2,), "steps": 4, "described": "strokes", "directions": 3},
-        {"widths": (5,), "strides": (2,), "steps": 4, "box": (16, 32), "page_strides": (1,)},
     ],
 )
 def test_the_contract(changed: dict[str, Any]) -> None:
@@ -91,37 +90,6 @@ def test_what_is_described_stands_beside_the_columns_and_is_left_out_of_training
     assert not encoder.train()(pages)[:, 8:].any()
 
 
-def test_the_page_is_read_as_it_is_beside_its_box() -> None:
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {"widths": (4,), "strides": (1,), "steps": 4, "local": 2}
-    encoder = ConvColumns(
-        1, None, box=(16, 32), page_strides=(2,), described="strokes", directions=3, **settings
-    ).eval()
-    page = drawings(2)
-    moved = page.roll((9, 15), (2, 3))
-    there, elsewhere = encoder(page), encoder(moved)
-    assert (encoder.readings, there.shape) == (2, (2, 2 * 8 + 3))
-    torch.testing.assert_close(there[:, :8], elsewhere[:, :8])
-    assert not torch.allclose(there[:, 8:16], elsewhere[:, 8:16], atol=5e-3)
-    assert encoder.page is not None
-    torch.testing.assert_close(there[:, 8:16], encoder.page(page))
-    box, whole = encoder.apart(there)
-    torch.testing.assert_close(box + whole, torch.cat([there[:, :16], 2 * there[:, 16:]], 1))
-    assert not box[:, 8:16].any()
-    assert not whole[:, :8].any()
-
-
-def test_readings_apart_leave_all_else_in_place() -> None:
-    encoder = ConvColumns(1, None, box=(8, 8), page_strides=(1, 2, 1), steps=2, local=1)
-    row = torch.arange(1.0, 7.0)[None]
-    for learned, expected in (
-        (slice(None), [[1, 2, 3, 0, 0, 0], [0, 0, 0, 4, 5, 6]]),
-        (slice(1, 5), [[1, 2, 3, 0, 0, 6], [1, 0, 0, 4, 5, 6]]),
-    ):
-        encoder.learned = learned
-        assert torch.cat(encoder.apart(row)).tolist() == expected
-
-
 @pytest.mark.parametrize(
     ("settings", "word"),
     [
@@ -130,9 +98,6 @@ def test_readings_apart_leave_all_else_in_place() -> None:
         ({"steps": 0}, "encoder.steps"),
         ({"box": (4,)}, "a height and a width"),
         ({"box": (4, 0)}, "encoder.box"),
-        ({"page_strides": (1, 2, 1)}, "encoder.box"),
-        ({"box": (4, 8), "page_strides": (1,)}, "encoder.page_strides must be as many"),
-        ({"box": (4, 8), "page_strides": (1, 0, 1)}, "encoder.page_strides"),
         ({"directions": 1}, "encoder.directions"),
         ({"dropout": 1.0}, "encoder.dropout"),
     ],

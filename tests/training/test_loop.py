@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import dataclasses
 import signal
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from twinlens.comparators.base import Comparator
 from twinlens.config import load_config
 from twinlens.data.dataset import Dataset
 from twinlens.data.samplers.base import Draw, Sampler
-from twinlens.encoders import ConvColumns
 from twinlens.errors import TrainingError
 from twinlens.losses.base import Loss, LossValue, Targets
 from twinlens.siamese import Siamese
@@ -28,17 +26,15 @@ SETTINGS = [
     "modality.colour=grey",
     "modality.background=light",
     "modality.turned_classes=off",
+    "encoder.widths=[4, 8]",
+    "encoder.strides=[1, 2]",
+    "encoder.grid=2",
+    "encoder.dim=8",
     "train.warmup_steps=2",
     "train.validate_every=4",
     "train.log_every=2",
     "train.steps=12",
     "train.precision=float32",
-]
-NETWORK = [
-    "encoder.widths=[4, 8]",
-    "encoder.strides=[1, 2]",
-    "encoder.grid=2",
-    "encoder.dim=8",
 ]
 
 
@@ -80,15 +76,9 @@ class Spread(Loss):
         return LossValue(loss.mean(), {"positive_score": scores[same > 0].mean().detach()})
 
 
-def trainer(
-    folder: Path,
-    *settings: str,
-    listener: object = None,
-    network: Sequence[str] = NETWORK,
-    **changes: object,
-) -> Trainer:
+def trainer(folder: Path, *settings: str, listener: object = None, **changes: object) -> Trainer:
     folder.mkdir(parents=True, exist_ok=True)
-    config = load_config(None, [*SETTINGS, *network, *settings])
+    config = load_config(None, [*SETTINGS, *settings])
     dataset = Dataset(folder, tuple(Example(str(i), str(i // 4)) for i in range(32)))
     torch.manual_seed(config.seed)
     siamese = build_siamese(config)
@@ -229,25 +219,3 @@ def test_validation_is_as_often_as_asked_whatever_is_logged(tmp_path: Path) -> N
     run.run()
     assert [step for step, _ in run.history.validations()] == [3, 6, 9, 12]
     assert [line.step for line in run.history.lines] == [3, 5, 6, 9, 10, 12]
-
-
-def test_a_reading_learns_as_if_it_were_alone(tmp_path: Path) -> None:
-    """What the network of the page begins with changes nothing for that of the box."""
-    columns = ["encoder=convcolumns", "encoder.box=[8, 16]", "encoder.page_strides=[2]"]
-    small = ["encoder.widths=[4]", "encoder.strides=[1]", "encoder.steps=4", "encoder.local=4"]
-    aligned = ["comparator=aligned", "comparator.steps=4", "comparator.readings=2"]
-    trained: list[dict[str, torch.Tensor]] = []
-    for k in range(2):
-        made = trainer(tmp_path / str(k), "train.steps=4", network=[*columns, *small, *aligned])
-        encoder = made.siamese.encoder
-        assert isinstance(encoder, ConvColumns)
-        assert encoder.page is not None
-        before = weights(made.siamese)
-        if k:
-            encoder.page.head.weight.data.neg_()
-        trained.append(weights(made.run()))
-        assert all((before[name] != trained[k][name]).any() for name in before if "weight" in name)
-    page = {name for name in trained[0] if ".page." in name}
-    first, other = ({name: one[name] for name in one.keys() - page} for one in trained)
-    assert_identical(first, other)
-    assert any((trained[0][name] != trained[1][name]).any() for name in page)

@@ -25,9 +25,8 @@ class Aligned(Comparator):
 
     For an encoder that gives a row of `steps` local embeddings, as `convseries`, `convcolumns` and
     `weighed`. A score is about 0 for the same and falls from there. Where the encoder tells more
-    beside them, 1 - its cosine is a further cost. Where it reads an example more than once, each
-    row has a path of its own, and their costs add up. Where it tells a level, costs are told in
-    it: -1 is no more alike than two series are to their own mirror images.
+    beside them, 1 - its cosine is a further cost. Where it tells a level, costs are told in it: -1
+    is no more alike than two series are to their own mirror images.
 
     Source:
         Sakoe, Chiba 1978, see `functional.alignment`. Learned local distances under it:
@@ -39,7 +38,6 @@ class Aligned(Comparator):
         "beside": 0,
         "beside_weight": 1.0,
         "relative": False,
-        "readings": 1,
     }
     needs_parts = True
 
@@ -52,7 +50,6 @@ class Aligned(Comparator):
         beside: int = 0,
         beside_weight: float = 1.0,
         relative: bool = False,
-        readings: int = 1,
     ) -> None:
         """Args:
         dim: supplied.
@@ -64,7 +61,6 @@ class Aligned(Comparator):
         beside_weight: of their cost; that of the row counts 1.
         relative: divide the cost of the row by the mean of both levels, the number after each row;
             true where encoder.mirrors is.
-        readings: rows, one behind the other; 2 where encoder.page_strides is set.
 
         Raises:
             ConfigError: a setting is out of range, or an embedding does not fall into so many
@@ -75,25 +71,22 @@ class Aligned(Comparator):
             0, {"comparator.beside": beside, "comparator.beside_weight": beside_weight}
         )
         require(beside < dim, "comparator.beside", f"below the {dim} of an embedding", beside)
-        require_at_least(1, {"comparator.readings": readings})
-        row, rest = divmod(dim - beside - relative, readings)
-        require(rest == 0, "comparator.readings", "as many as the encoder gives rows", readings)
-        require_parts(row, steps)
-        self.steps, self.relative, self.readings = steps, relative, readings
+        require_parts(dim - beside - relative, steps)
+        self.steps, self.relative = steps, relative
         self.cost: PartCost = cost
         self.beside, self.beside_weight = beside, beside_weight
 
     def project(self, embeddings: Tensor) -> Tensor:
         row, level, beside = self._parted(embeddings)
         if self.cost == "cosine":
-            row = l2_normalise(self._rows(embeddings)).reshape(row.shape)
+            row = l2_normalise(self._rows(embeddings)).flatten(1)
         return torch.cat([row, level, l2_normalise(beside)], dim=1)
 
     def paired(self, a: Tensor, b: Tensor) -> Tensor:
-        left, right = self._rows(a), self._rows(b)  # [n · readings, steps, local] each
+        left, right = self._rows(a), self._rows(b)  # [n, steps, local] each
         learning = torch.is_grad_enabled() and (a.requires_grad or b.requires_grad)
         aligned = self._followed if learning else self._least
-        score = -aligned(left, right).view(len(a), self.readings).sum(1) / self.steps
+        score = -aligned(left, right) / self.steps
         (_, level, beside), (_, other_level, other_beside) = self._parted(a), self._parted(b)
         if self.relative:
             score = score / ((level + other_level) / 2).clamp_min(_LEAST_LEVEL).squeeze(1)
@@ -123,13 +116,13 @@ class Aligned(Comparator):
 
     def matrix(self, a: Tensor, b: Tensor) -> Tensor:
         if a is b:
-            return among_themselves(self.paired, a, cells=self.readings * self.steps**2)
-        return in_blocks(self.paired, a, b, cells=self.readings * self.steps**2)
+            return among_themselves(self.paired, a, cells=self.steps**2)
+        return in_blocks(self.paired, a, b, cells=self.steps**2)
 
     def _parted(self, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The rows, their level, and what is beside them.
+        """The row, its level, and what is beside them.
 
-        [n, dim] -> [n, readings · steps · local], [n, 1 or 0], [n, beside].
+        [n, dim] -> [n, steps · local], [n, 1 or 0], [n, beside].
         """
         level, beside = int(self.relative), self.beside
         row = embeddings.shape[1] - level - beside
@@ -137,6 +130,5 @@ class Aligned(Comparator):
         return made[0], made[1], made[2]
 
     def _rows(self, embeddings: Tensor) -> Tensor:
-        rows = self._parted(embeddings)[0]
-        local = rows.shape[1] // (self.readings * self.steps)
-        return rows.reshape(len(rows) * self.readings, self.steps, local)
+        row = self._parted(embeddings)[0]
+        return row.unflatten(1, (self.steps, row.shape[1] // self.steps))

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from twinlens.errors import ConfigError
@@ -31,8 +30,6 @@ class Encoder(nn.Module, ABC):
             compared by their cosine, since formulas tell them.
         level: the cost of parts in which a number before those beside tells what comparing an
             example with its own mirror images costs; None = there is no such number.
-        readings: how many rows of parts there are, one behind the other among what is learned,
-            each made by weights of its own.
         positions: steps of a series that it takes, beyond which it cuts; None = any number.
         gives_parts: whether an embedding is a row of parts, each an embedding of its own.
         neutral: settings that came after models had been saved, at the value that changes nothing.
@@ -43,7 +40,6 @@ class Encoder(nn.Module, ABC):
     learned: slice = slice(None)
     beside: int = 0
     level: PartCost | None = None
-    readings: int = 1
     positions: int | None = None
     gives_parts: ClassVar[bool] = False
     neutral: ClassVar[Mapping[str, Setting]] = {}
@@ -91,16 +87,6 @@ class Encoder(nn.Module, ABC):
         Returns:
             [batch, dim] float32. Padding, batch order and batch size never change a row.
         """
-
-    def apart(self, embeddings: Tensor) -> list[Tensor]:
-        """Each reading alone: its numbers, and 0 for those of the others. [n, dim] -> as many."""
-        if self.readings == 1:
-            return [embeddings]
-        first, last, _ = self.learned.indices(embeddings.shape[1])
-        before, rows, rest = embeddings.tensor_split([first, last], dim=1)
-        each = rows.unflatten(1, (self.readings, -1))
-        only = torch.eye(self.readings, device=rows.device)[..., None]
-        return [torch.cat([before, (each * one).flatten(1), rest], dim=1) for one in only]
 
     def require_axes(self, count: int) -> None:
         """Check that this encoder can take inputs of so many axes. For subclasses to call.

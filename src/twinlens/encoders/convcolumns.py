@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +9,7 @@ from twinlens.encoders.described import Described, DescribesPictures, Descriptor
 from twinlens.encoders.residual import ConvNorm, Stages, require_stages
 from twinlens.functional.ink_box import ink_box
 from twinlens.functional.pool import grid_pool
-from twinlens.registry import Setting, register
+from twinlens.registry import register
 from twinlens.settings import require, require_at_least, require_share
 
 
@@ -24,17 +21,12 @@ class ConvColumns(DescribesPictures):
     together are the embedding. The comparator `aligned` finds which part of one picture belongs to
     which of another, as handwriting needs it, which is wider here and narrower there each time.
 
-    Ink that is stretched to a box no longer tells its size and place, and ink that is not does not
-    lie where its like does. With `page_strides` a network reads each, and they err on different
-    pairs.
-
     Source:
         Residual stages: He, Zhang, Ren, Sun. Deep residual learning for image recognition. CVPR
         2016. Writing as a row of columns of features: Shi, Bai, Yao. An end-to-end trainable neural
         network for image-based sequence recognition. PAMI 39, 2017.
     """
 
-    neutral: ClassVar[Mapping[str, Setting]] = {"page_strides": ()}
     gives_parts = True
 
     def __init__(
@@ -45,7 +37,6 @@ class ConvColumns(DescribesPictures):
         box: tuple[int, ...] = (),
         widths: tuple[int, ...] = (32, 48, 64),
         strides: tuple[int, ...] = (1, 2, 1),
-        page_strides: tuple[int, ...] = (),
         stem_stride: int = 2,
         rows: int = 4,
         steps: int = 48,
@@ -62,9 +53,6 @@ class ConvColumns(DescribesPictures):
             modality.background is "light" or "dark".
         widths: channels of each residual stage.
         strides: of each stage.
-        page_strides: of each stage of a second network, which reads pictures as they are beside
-            the one that reads their box, and else is like it; empty = there is none. Needs
-            comparator.readings = 2.
         stem_stride: of the first convolution.
         rows: cells on top of one another that each column is told by.
         steps: columns.
@@ -83,17 +71,13 @@ class ConvColumns(DescribesPictures):
         require_at_least(2, {"encoder.directions": directions})
         require_share("encoder.dropout", dropout)
         require(len(box) in (0, 2), "encoder.box", "a height and a width, or empty", box)
-        if page_strides:
-            require(box != (), "encoder.box", "set where encoder.page_strides is", box)
-            require_stages(widths, page_strides, "encoder.page_strides")
         require_stages(widths, strides)
         if shape is not None:
             self.require_axes(len(shape) - 1)
         self.described = None if described == "none" else Described(described, directions)
         self.beside = 0 if self.described is None else directions
-        self.readings = 2 if page_strides else 1
-        self.learned = slice(self.readings * steps * local)
-        self.dim = self.learned.stop + self.beside
+        self.learned = slice(steps * local)
+        self.dim = steps * local + self.beside
         self.box = (box[0], box[1]) if box else None
         self.rows, self.steps = rows, steps
         self.stem = ConvNorm(channels, widths[0], kernel=3, stride=stem_stride)
@@ -101,18 +85,10 @@ class ConvColumns(DescribesPictures):
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Conv1d(widths[-1] * rows, local, 3, padding=1)
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.page = None
-        if page_strides:
-            self.page = ConvColumns(
-                channels, shape, widths=widths, strides=page_strides, stem_stride=stem_stride,
-                rows=rows, steps=steps, local=local, dropout=dropout,
-            )  # fmt: skip
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         self.require_axes(values.ndim - 2)
         columns = self._columns(values, mask)
-        if self.page is not None:
-            columns = torch.cat([columns, self.page(values, mask)], dim=1)
         if self.described is None:
             return columns
         if self.training:  # as if they were alone: they would lean upon the other part

@@ -31,8 +31,7 @@ class Lifted(Encoder):
         inner.require_axes(1)
         self.lift = lift
         self.inner = inner
-        self.dim, self.learned, self.readings = inner.dim, inner.learned, inner.readings
-        self.level, self.beside = inner.level, inner.beside
+        self.dim, self.learned, self.level = inner.dim, inner.learned, inner.level
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         return self.inner(self.lift(values, mask), mask)

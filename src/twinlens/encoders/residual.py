@@ -82,15 +82,13 @@ class Stages(nn.ModuleList):
         return x, mask
 
 
-def require_stages(
-    widths: tuple[int, ...], strides: tuple[int, ...], name: str = "encoder.strides"
-) -> None:
-    """Check the settings `widths` and `strides` of an encoder; the latter may have another name.
+def require_stages(widths: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    """Check the settings `widths` and `strides` of an encoder.
 
     Raises:
         ConfigError: one is out of range, or there are not as many strides as widths.
     """
-    require_at_least(1, {"encoder.widths": widths, name: strides})
+    require_at_least(1, {"encoder.widths": widths, "encoder.strides": strides})
     require(len(widths) > 0, "encoder.widths", "one number or more", widths)
     many = f"as many numbers as encoder.widths ({len(widths)})"
-    require(len(strides) == len(widths), name, many, strides)
+    require(len(strides) == len(widths), "encoder.strides", many, strides)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -111,18 +111,6 @@ def empty(embeddings: Tensor) -> LossValue:
     """The value of a batch that taught nothing: 0, with a graph. [batch, dim] -> scalar."""
     zero = embeddings.sum() * 0
     return LossValue(zero, {"empty_share": torch.ones_like(zero.detach())})
-
-
-def mean_of(values: Sequence[LossValue]) -> LossValue:
-    """What one loss gave for several embeddings of one batch: means, of parts where there are."""
-    if len(values) == 1:
-        return values[0]
-    parts: dict[str, list[Tensor]] = {}
-    for value in values:
-        for name, part in value.parts.items():
-            parts.setdefault(name, []).append(part)
-    total = torch.stack([value.total for value in values]).mean()
-    return LossValue(total, {name: torch.stack(found).mean() for name, found in parts.items()})
 
 
 def taught(total: Tensor, parts: Mapping[str, Tensor] | None = None) -> LossValue:

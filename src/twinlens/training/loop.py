@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from twinlens.config import Config, to_table
 from twinlens.data.samplers.base import Draw, Sampler
 from twinlens.errors import TrainingError
-from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex, mean_of
+from twinlens.losses.base import Loss, LossValue, PairIndex, Targets, TripletIndex
 from twinlens.miners.base import Miner
 from twinlens.siamese import Siamese
 from twinlens.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
@@ -213,15 +213,13 @@ class Trainer:
             return self.siamese.encode(values, mask)
 
     def _loss(self, embeddings: Tensor, draw: Draw, step: int) -> LossValue:
-        """The loss of a batch, of each reading of an example as if it were alone. [batch, dim].
+        """The loss of a batch. [batch, dim].
 
         Raises:
             TrainingError: it is not finite.
         """
         targets = self._targets(embeddings.detach(), draw)
-        comparator = self.siamese.comparator
-        alone = self.siamese.encoder.apart(embeddings)
-        value = mean_of([self.loss(one, targets, comparator) for one in alone])
+        value = self.loss(embeddings, targets, self.siamese.comparator)
         if not torch.isfinite(value.total):
             raise TrainingError(
                 f"The loss must stay finite. Got {value.total.item()} at step {step}. Lower "
